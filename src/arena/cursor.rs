@@ -1,0 +1,196 @@
+//! Cursors: what a thread holds of the arena, its current span of each class and its share of the counters. A cursor
+//! outlives its thread and goes to the next one, so that 10^5 short-lived threads need no more than run at once.
+#![forbid(unsafe_code)]
+
+use super::size::BLOCK_CLASSES;
+use super::Arena;
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Lock, Ordering};
+use Ordering::{Acquire, Relaxed, Release};
+
+/// Threads beyond this many at once work without a cursor: correct, but under a lock.
+pub const MAX_CURSORS: usize = 16 << 10;
+
+/// What has been counted, since the process started. One writer each (a cursor's) or many (the arena's own).
+#[derive(Default)]
+pub struct Counters {
+    pub allocs: AtomicU64,
+    pub frees: AtomicU64,
+    pub alloc_bytes: AtomicU64,
+    pub free_bytes: AtomicU64,
+    pub reused_bytes: AtomicU64,
+    pub fresh_bytes: AtomicU64,
+}
+
+/// All zero is valid: a cursor that was never used.
+#[repr(C, align(128))]
+pub struct Cursor {
+    /// This cursor's index plus one, once it has been used.
+    number: AtomicU32,
+    next_unused: AtomicU32,
+    /// Live bytes that this thread has not yet added to the arena's total.
+    pending: AtomicI64,
+    pub counters: Counters,
+    current: [AtomicU32; BLOCK_CLASSES],
+}
+
+impl Cursor {
+    #[inline]
+    pub fn number(&self) -> u32 {
+        self.number.load(Relaxed)
+    }
+
+    #[inline]
+    pub fn current(&self, class: usize) -> u32 {
+        self.current[class].load(Relaxed)
+    }
+
+    #[inline]
+    pub fn set_current(&self, class: usize, head: u32) {
+        self.current[class].store(head, Relaxed);
+    }
+}
+
+/// Cursors that have been used and are not in use now form a list through `next_unused`.
+pub struct Registry {
+    pub lock: Lock,
+    table: &'static [Cursor],
+    /// Cursors that have ever been used.
+    used: AtomicU32,
+    unused: AtomicU32,
+    threads_seen: AtomicU64,
+}
+
+impl Registry {
+    pub fn new(table: &'static [Cursor]) -> Self {
+        Self {
+            lock: Lock::new(),
+            table,
+            used: AtomicU32::new(0),
+            unused: AtomicU32::new(0),
+            threads_seen: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub fn get(&self, index: u32) -> &Cursor {
+        &self.table[index as usize]
+    }
+
+    /// A cursor for a new thread, unless too many threads are alive.
+    pub fn take(&self) -> Option<u32> {
+        let _guard = self.lock.lock();
+        let number = self.unused.load(Relaxed);
+        let index = if number != 0 {
+            self.unused.store(self.get(number - 1).next_unused.load(Relaxed), Relaxed);
+            number - 1
+        } else {
+            let index = self.used.load(Relaxed);
+            let cursor = self.table.get(index as usize)?;
+            cursor.number.store(index + 1, Relaxed);
+            // Release: pairs with the Acquire in `iter`.
+            self.used.store(index + 1, Release);
+            index
+        };
+        self.threads_seen.fetch_add(1, Relaxed);
+        Some(index)
+    }
+
+    /// Takes back the cursor of a thread that has let go of its spans.
+    pub fn put(&self, index: u32) {
+        let _guard = self.lock.lock();
+        self.get(index).next_unused.store(self.unused.load(Relaxed), Relaxed);
+        self.unused.store(index + 1, Relaxed);
+    }
+
+    /// In a forked child: every cursor but the survivor's is unused; their counters stay.
+    pub fn keep_only(&self, survivor: Option<u32>) {
+        self.unused.store(0, Relaxed);
+        for (index, cursor) in self.iter().enumerate() {
+            if survivor != Some(index as u32) {
+                cursor.current.iter().for_each(|head| head.store(0, Relaxed));
+                self.put(index as u32);
+            }
+        }
+    }
+
+    pub fn iter(&self) -> core::slice::Iter<'_, Cursor> {
+        // Acquire: pairs with the Release in `take`.
+        self.table[..self.used.load(Acquire) as usize].iter()
+    }
+
+    pub fn threads_seen(&self) -> u64 {
+        self.threads_seen.load(Relaxed)
+    }
+}
+
+/// A thread adds its live bytes to the arena's total when they differ by this much: no shared line on the medium path,
+/// and a total that is exact to this per thread.
+const PENDING_BYTES: i64 = 256 << 10;
+
+impl Arena {
+    #[inline]
+    pub(super) fn count_alloc(&self, cursor: Option<&Cursor>, bytes: usize, reused: usize) {
+        let counters = cursor.map_or(&self.counters, |cursor| &cursor.counters);
+        let add = if cursor.is_some() { add_alone } else { add_shared };
+        add(&counters.allocs, 1);
+        add(&counters.alloc_bytes, bytes as u64);
+        add(&counters.reused_bytes, reused as u64);
+        add(&counters.fresh_bytes, (bytes - reused) as u64);
+        self.count_live(cursor, bytes as i64);
+    }
+
+    #[inline]
+    pub(super) fn count_free(&self, cursor: Option<&Cursor>, bytes: usize) {
+        let counters = cursor.map_or(&self.counters, |cursor| &cursor.counters);
+        let add = if cursor.is_some() { add_alone } else { add_shared };
+        add(&counters.frees, 1);
+        add(&counters.free_bytes, bytes as u64);
+        self.count_live(cursor, -(bytes as i64));
+    }
+
+    /// A block that changed its size in place.
+    pub(super) fn count_resize(&self, cursor: Option<&Cursor>, from: usize, to: usize) {
+        let counters = cursor.map_or(&self.counters, |cursor| &cursor.counters);
+        let add = if cursor.is_some() { add_alone } else { add_shared };
+        add(&counters.alloc_bytes, to.saturating_sub(from) as u64);
+        add(&counters.free_bytes, from.saturating_sub(to) as u64);
+        self.count_live(cursor, to as i64 - from as i64);
+    }
+
+    #[inline]
+    fn count_live(&self, cursor: Option<&Cursor>, delta: i64) {
+        let delta = match cursor {
+            None => delta,
+            Some(cursor) => {
+                let pending = cursor.pending.load(Relaxed) + delta;
+                if -PENDING_BYTES < pending && pending < PENDING_BYTES {
+                    cursor.pending.store(pending, Relaxed);
+                    return;
+                }
+                cursor.pending.store(0, Relaxed);
+                pending
+            }
+        };
+        let live = self.live.fetch_add(delta, Relaxed) + delta;
+        if live > self.phase_peak.load(Relaxed) {
+            self.phase_peak.fetch_max(live, Relaxed);
+            self.peak.fetch_max(live, Relaxed);
+        }
+    }
+
+    pub(super) fn sum(&self, field: fn(&Counters) -> &AtomicU64) -> u64 {
+        let own = field(&self.counters).load(Relaxed);
+        self.cursors.iter().fold(own, |sum, cursor| sum.wrapping_add(field(&cursor.counters).load(Relaxed)))
+    }
+}
+
+/// For a counter that only the calling thread changes.
+#[inline]
+fn add_alone(counter: &AtomicU64, value: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(value), Relaxed);
+}
+
+#[inline]
+fn add_shared(counter: &AtomicU64, value: u64) {
+    counter.fetch_add(value, Relaxed);
+}

@@ -1,0 +1,64 @@
+//! Large blocks: a slot of its own each.
+#![forbid(unsafe_code)]
+
+use super::size::{self, GRANULE, UNIT};
+use super::slot::{End, State, Word, LARGE_CLASS};
+use super::{Arena, Grant, Misuse};
+use crate::sync::Ordering::Relaxed;
+
+/// Starts of large blocks differ by multiples of a cache line up to this, where there is room: arrays of equal size
+/// then do not fall on the same sets of the first-level caches, which are indexed by the offset in a page.
+const COLOUR_BYTES: usize = 4096;
+
+impl Arena {
+    pub(super) fn allocate_large(&self, bytes: usize, align: usize) -> Option<Grant> {
+        // A slot starts at a multiple of the unit; only for more than that is there slack to reserve.
+        let slack = align.saturating_sub(UNIT);
+        let class = size::slot_class(bytes.checked_add(slack)?)?;
+        self.make_room(bytes, class);
+        let head = self.take_slot(class)?;
+        let slot = &self.slots[head as usize];
+        let start = self.region.unit_address(head as usize);
+        let offset = if align > GRANULE {
+            start.next_multiple_of(align) - start
+        } else {
+            self.colour().min(slot.bytes() - bytes) & !(GRANULE - 1)
+        };
+        let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
+        slot.offset.store(offset, Relaxed);
+        slot.usable.store(usable, Relaxed);
+        let old = slot.touch(offset + usable);
+        slot.set_word(Word::new(State::Large, LARGE_CLASS, 0));
+        Some(Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) })
+    }
+
+    fn colour(&self) -> usize {
+        // Odd steps visit all colours before any comes again.
+        self.next_colour.fetch_add(27 * GRANULE, Relaxed) % COLOUR_BYTES
+    }
+
+    /// Frees a large block that the caller has found live. Its usable bytes.
+    pub(super) fn release_large(&self, head: u32) -> Result<usize, Misuse> {
+        let slot = &self.slots[head as usize];
+        let word = slot.word();
+        let usable = slot.usable.load(Relaxed);
+        if word.state() != State::Large || !slot.change(word, word.with_state(State::Limbo)) {
+            return Err(Misuse::DoubleFree);
+        }
+        self.put_slot(head, End::Front);
+        Ok(usable)
+    }
+
+    /// Gives a live large block a new size where it lies, if it fits and is not far too small for its slot. The usable
+    /// bytes before and after.
+    pub(super) fn resize_large(&self, head: u32, bytes: usize) -> Option<(usize, usize)> {
+        let slot = &self.slots[head as usize];
+        let room = slot.bytes() - slot.offset.load(Relaxed);
+        if bytes > room || bytes < room / 2 {
+            return None;
+        }
+        let usable = bytes.next_multiple_of(self.region.page_bytes()).min(room);
+        slot.touch(slot.offset.load(Relaxed) + usable);
+        Some((slot.usable.swap(usable, Relaxed), usable))
+    }
+}

@@ -1,0 +1,366 @@
+//! The arena: one address range, slots of one size class each, spans of smaller blocks in some of them.
+//!
+//! This file is the facade: allocate, release, resize, owns. It knows addresses, not pointers; no environment, no libc.
+#![deny(unsafe_code)]
+
+#[cfg(feature = "broken-reset")]
+mod broken_reset;
+pub mod cursor;
+pub mod global;
+mod large;
+pub mod phase;
+pub mod region;
+pub mod retain;
+pub mod size;
+mod slot;
+mod span;
+#[cfg(test)]
+mod tests;
+
+use crate::platform::HugePages;
+use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
+use crate::tls::{self, CursorState, Thread};
+use cursor::{Counters, Registry};
+use region::Region;
+use size::{BLOCK_CLASS, BLOCK_CLASSES};
+use slot::{Slot, SlotList, State, Zone};
+use span::BlockTable;
+use Ordering::Relaxed;
+
+/// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.
+pub const SLOT_NODES: usize = 8;
+
+/// What an arena is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Live bytes it never exceeds.
+    pub limit_bytes: usize,
+    /// NUMA nodes, 1 to [`SLOT_NODES`].
+    pub nodes: usize,
+    /// What to ask for where large blocks lie, and where the others do. `None`: leave it to the system.
+    pub huge_large: Option<HugePages>,
+    pub huge_small: Option<HugePages>,
+}
+
+/// A block that the arena hands out.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    pub address: usize,
+    pub usable: usize,
+    /// This many bytes from the start may hold old data; the rest reads as zero.
+    pub dirty: usize,
+}
+
+/// What only a broken program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// The block was freed and not handed out since.
+    DoubleFree,
+    /// No block starts at the address.
+    InvalidPointer,
+}
+
+/// A live block, found by its address.
+#[derive(Clone, Copy)]
+enum Found {
+    Medium { head: u32, class: usize, index: usize },
+    Large { head: u32 },
+}
+
+pub struct Arena {
+    region: Region,
+    slots: &'static [Slot],
+    heads: &'static [AtomicU32],
+    blocks: &'static [BlockTable],
+    /// Partly free spans, by class of blocks.
+    bins: &'static [SlotList],
+    /// Free slots, by node and class of slots.
+    pools: &'static [SlotList],
+    nodes: usize,
+    /// Ordinary pages, and huge ones.
+    zones: [Zone; 2],
+    frontier: Lock,
+    cursors: Registry,
+    counters: Counters,
+    limit_bytes: usize,
+    live: AtomicI64,
+    peak: AtomicI64,
+    phase_peak: AtomicI64,
+    /// Touched bytes of the slots in the pools.
+    free_resident: AtomicUsize,
+    purged_bytes: AtomicU64,
+    /// Guards walks that keep blocks from their owners for a moment.
+    trimming: Lock,
+    /// A nested call could not take a lock: a slot waits in the wrong state for the next sweep.
+    unsettled: AtomicBool,
+    next_colour: AtomicUsize,
+}
+
+impl Arena {
+    pub fn new(region: Region, options: &Options) -> Self {
+        let tables = region.tables();
+        let units = region.units() as u32;
+        // A quarter for spans and small slots: live bytes are limited well below it, and neither can starve the other,
+        // since each carves from the other's part when its own is used up. Unit 0 is no slot: 0 means none.
+        let middle = units / 4;
+        let zone = |start, end| Zone { start, end, next: AtomicU32::new(start) };
+        let zones = [zone(1, middle), zone(middle, units)];
+        for (zone, wish) in zones.iter().zip([options.huge_small, options.huge_large]) {
+            if let Some(wish) = wish {
+                // A kernel without huge pages refuses; nothing depends on it.
+                region.advise_huge(zone.start as usize, zone.end as usize, wish);
+            }
+        }
+        Self {
+            slots: tables.slots,
+            heads: tables.heads,
+            blocks: tables.blocks,
+            bins: tables.bins,
+            pools: tables.pools,
+            nodes: options.nodes.clamp(1, SLOT_NODES),
+            zones,
+            frontier: Lock::new(),
+            cursors: Registry::new(tables.cursors),
+            counters: Counters::default(),
+            limit_bytes: options.limit_bytes,
+            live: AtomicI64::new(0),
+            peak: AtomicI64::new(0),
+            phase_peak: AtomicI64::new(0),
+            free_resident: AtomicUsize::new(0),
+            purged_bytes: AtomicU64::new(0),
+            trimming: Lock::new(),
+            unsettled: AtomicBool::new(false),
+            next_colour: AtomicUsize::new(0),
+            region,
+        }
+    }
+
+    /// A block of at least `bytes` at a multiple of `align` (a power of two), or `None`: the arena is full.
+    #[inline]
+    pub fn allocate(&self, cursor: Option<u32>, bytes: usize, align: usize) -> Option<Grant> {
+        if self.live.load(Relaxed).max(0) as usize + bytes > self.limit_bytes {
+            return None;
+        }
+        let cursor = cursor.map(|index| self.cursors.get(index));
+        let grant = match size::block_class(bytes, align) {
+            Some(class) => self.allocate_block(cursor, class)?,
+            None => self.allocate_large(bytes, align)?,
+        };
+        self.count_alloc(cursor, grant.usable, grant.dirty);
+        Some(grant)
+    }
+
+    /// Frees the block at an address inside the arena. Its usable bytes.
+    #[inline]
+    pub fn release(&self, cursor: Option<u32>, address: usize) -> Result<usize, Misuse> {
+        let cursor = cursor.map(|index| self.cursors.get(index));
+        let usable = match self.find(address)? {
+            Found::Medium { head, class, index } => {
+                self.release_block(cursor, head, class, index)?;
+                BLOCK_CLASS[class].bytes as usize
+            }
+            Found::Large { head } => self.release_large(head)?,
+        };
+        self.count_free(cursor, usable);
+        Ok(usable)
+    }
+
+    /// The usable bytes of the live block at an address inside the arena.
+    #[inline]
+    pub fn usable(&self, address: usize) -> Result<usize, Misuse> {
+        Ok(match self.find(address)? {
+            Found::Medium { class, .. } => BLOCK_CLASS[class].bytes as usize,
+            Found::Large { head } => self.slots[head as usize].usable.load(Relaxed),
+        })
+    }
+
+    /// Changes the size of a live block where it lies, if the new size fits and fills at least half of its room.
+    pub fn resize(&self, cursor: Option<u32>, address: usize, bytes: usize) -> Result<bool, Misuse> {
+        match self.find(address)? {
+            Found::Medium { class, .. } => {
+                let room = BLOCK_CLASS[class].bytes as usize;
+                Ok(bytes <= room && bytes >= room / 2)
+            }
+            Found::Large { head } => Ok(self.resize_large(head, bytes).is_some_and(|(before, after)| {
+                self.count_resize(cursor.map(|index| self.cursors.get(index)), before, after);
+                true
+            })),
+        }
+    }
+
+    /// True: the address lies in a live block.
+    pub fn owns(&self, address: usize) -> bool {
+        let Some(head) = self.head(address) else { return false };
+        let slot = &self.slots[head as usize];
+        let offset = address - self.region.unit_address(head as usize);
+        let word = slot.word();
+        match word.state() {
+            State::Large => {
+                let start = slot.offset.load(Relaxed);
+                offset >= start && offset - start < slot.usable.load(Relaxed)
+            }
+            State::Owned | State::Full | State::Partial => {
+                let (_, table, shape) = self.span(head, usize::from(word.class()));
+                let index = shape.index(offset);
+                index < shape.blocks as usize && table.is_live(index)
+            }
+            _ => false,
+        }
+    }
+
+    /// The first unit of the slot that an address of the arena lies in.
+    #[inline]
+    fn head(&self, address: usize) -> Option<u32> {
+        let head = self.heads[self.region.unit(address)?].load(Relaxed);
+        (head != 0).then_some(head)
+    }
+
+    #[inline]
+    fn find(&self, address: usize) -> Result<Found, Misuse> {
+        let head = self.head(address).ok_or(Misuse::InvalidPointer)?;
+        let slot = &self.slots[head as usize];
+        let offset = address - self.region.unit_address(head as usize);
+        let word = slot.word();
+        let live = match word.state() {
+            State::Uncarved => return Err(Misuse::InvalidPointer),
+            State::Large => return self.find_large(slot, head, offset, true),
+            State::Owned | State::Full | State::Partial => true,
+            State::Free | State::Limbo | State::Held if word.class() == slot::LARGE_CLASS => {
+                return self.find_large(slot, head, offset, false);
+            }
+            State::Free | State::Limbo | State::Held => false,
+        };
+        let class = usize::from(word.class());
+        let (_, table, shape) = self.span(head, class);
+        let index = shape.index(offset);
+        if shape.offset(index) != offset || index >= slot.handed.load(Relaxed) as usize {
+            return Err(Misuse::InvalidPointer);
+        }
+        if !live || !table.is_live(index) {
+            return Err(Misuse::DoubleFree);
+        }
+        Ok(Found::Medium { head, class, index })
+    }
+
+    fn find_large(&self, slot: &Slot, head: u32, offset: usize, live: bool) -> Result<Found, Misuse> {
+        // A slot whose first block has yet to come has no usable bytes.
+        if slot.offset.load(Relaxed) != offset || slot.usable.load(Relaxed) == 0 {
+            Err(Misuse::InvalidPointer)
+        } else if live {
+            Ok(Found::Large { head })
+        } else {
+            Err(Misuse::DoubleFree)
+        }
+    }
+
+    /// The NUMA node of the calling thread.
+    fn node(&self) -> usize {
+        if self.nodes == 1 {
+            0
+        } else {
+            crate::platform::numa_node() % self.nodes
+        }
+    }
+
+    /// Waits for the lock, but not in a call nested in another (from a signal handler, or between the fork handlers):
+    /// what it wanted to do is left to the next sweep.
+    fn lock_unless_nested<'a>(&self, lock: &'a Lock) -> Option<Guard<'a>> {
+        if !tls::is_nested() {
+            return Some(lock.lock());
+        }
+        let guard = lock.try_lock();
+        if guard.is_none() {
+            self.unsettled.store(true, Relaxed);
+        }
+        guard
+    }
+
+    /// A cursor for a new thread, unless too many threads are alive.
+    pub fn enter_thread(&self) -> Option<u32> {
+        self.cursors.take()
+    }
+
+    /// A thread ends: its spans and its cursor go to others.
+    pub fn leave_thread(&self, cursor: u32) {
+        self.give_up_all(self.cursors.get(cursor));
+        self.cursors.put(cursor);
+    }
+
+    /// Every lock, in the one order in which they nest.
+    fn locks(&self) -> impl Iterator<Item = &Lock> {
+        [&self.trimming, &self.cursors.lock]
+            .into_iter()
+            .chain(self.bins.iter().map(|bin| &bin.lock))
+            .chain(self.pools.iter().map(|pool| &pool.lock))
+            .chain([&self.frontier])
+    }
+
+    pub fn lock_for_fork(&self) {
+        self.locks().for_each(Lock::acquire);
+    }
+
+    pub fn unlock_after_fork(&self) {
+        self.locks().for_each(Lock::release);
+    }
+
+    /// In a forked child, with only the calling thread left.
+    pub fn rebuild_in_child(&self) {
+        let survivor = match Thread::current().cursor() {
+            CursorState::Ready(index) => Some(index),
+            _ => None,
+        };
+        self.cursors.keep_only(survivor);
+        self.rebuild_spans(survivor.map(|index| index + 1));
+    }
+
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+}
+
+/// What the arena has done and holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Snapshot {
+    pub allocs: u64,
+    pub frees: u64,
+    pub live_bytes: u64,
+    pub peak_live_bytes: u64,
+    pub resident_bytes: u64,
+    pub reserved_bytes: u64,
+    pub reused_bytes: u64,
+    pub fresh_bytes: u64,
+    pub moved_bytes: u64,
+    pub returned_bytes: u64,
+    pub threads_seen: u64,
+}
+
+impl Arena {
+    /// Sums what threads have counted; what they do meanwhile may be in it or not.
+    pub fn snapshot(&self) -> Snapshot {
+        let live_bytes = self.live_bytes();
+        Snapshot {
+            frees: self.sum(|counters| &counters.frees),
+            allocs: self.sum(|counters| &counters.allocs),
+            live_bytes,
+            peak_live_bytes: (self.peak.load(Relaxed).max(0) as u64).max(live_bytes),
+            resident_bytes: self.resident_bytes() as u64,
+            reserved_bytes: self.region.bytes() as u64,
+            reused_bytes: self.sum(|counters| &counters.reused_bytes),
+            fresh_bytes: self.sum(|counters| &counters.fresh_bytes),
+            // Pages are not moved between slots yet; a surplus is given back instead.
+            moved_bytes: 0,
+            returned_bytes: self.purged_bytes.load(Relaxed),
+            threads_seen: self.cursors.threads_seen(),
+        }
+    }
+
+    pub fn live_bytes(&self) -> u64 {
+        let freed = self.sum(|counters| &counters.free_bytes);
+        self.sum(|counters| &counters.alloc_bytes).saturating_sub(freed)
+    }
+
+    pub fn live_blocks(&self) -> u64 {
+        let freed = self.sum(|counters| &counters.frees);
+        self.sum(|counters| &counters.allocs).saturating_sub(freed)
+    }
+}

@@ -1,0 +1,215 @@
+//! The reservation: where blocks and metadata lie, and the only place where addresses become pointers.
+//! Unsafe: views fresh zero pages as tables, and turns addresses into pointers.
+#![allow(unsafe_code)]
+
+use super::cursor::{Cursor, MAX_CURSORS};
+use super::size::{SLOT_CLASSES, UNIT, UNIT_SHIFT};
+use super::slot::{Slot, SlotList};
+use super::span::BlockTable;
+use super::{BLOCK_CLASSES, SLOT_NODES};
+use crate::platform::{self, HugePages, Reservation};
+use crate::sync::AtomicU32;
+use core::ptr::{self, NonNull};
+
+/// First try; halved until it fits.
+const RESERVE_BYTES: usize = 1 << 40;
+/// Smaller than this an arena is of no use.
+const RESERVE_MIN_BYTES: usize = 64 << 20;
+/// Under strict overcommit, memory is promised in steps of this many units.
+const COMMIT_UNITS: usize = 16;
+
+/// A type for which all zero bits are a valid value, so that a table of it may lie in fresh pages.
+///
+/// # Safety
+/// All zero bits must be a valid value of the type, which must not need to be dropped.
+unsafe trait Zeroed {}
+// SAFETY: atomics, and structures of atomics: any bits are valid.
+unsafe impl Zeroed for AtomicU32 {}
+// SAFETY: as above.
+unsafe impl Zeroed for Slot {}
+// SAFETY: as above.
+unsafe impl Zeroed for SlotList {}
+// SAFETY: as above.
+unsafe impl Zeroed for BlockTable {}
+// SAFETY: as above.
+unsafe impl Zeroed for Cursor {}
+
+/// The addresses of the arena.
+pub struct Region {
+    base: usize,
+    units: usize,
+    page_bytes: usize,
+    /// False: units must be committed before use.
+    committed: bool,
+    tables: Tables,
+}
+
+/// Metadata, in pages of its own.
+#[derive(Clone, Copy)]
+pub struct Tables {
+    pub slots: &'static [Slot],
+    /// The first unit of the slot that a unit belongs to.
+    pub heads: &'static [AtomicU32],
+    pub blocks: &'static [BlockTable],
+    pub bins: &'static [SlotList],
+    pub pools: &'static [SlotList],
+    pub cursors: &'static [Cursor],
+}
+
+impl Region {
+    /// Reserves addresses for blocks and tables: at most half of what the process may still have.
+    pub fn reserve() -> Option<Self> {
+        let mut bytes = RESERVE_BYTES;
+        while bytes >= RESERVE_MIN_BYTES {
+            if let Some(region) = Self::reserve_exactly(bytes) {
+                return Some(region);
+            }
+            bytes /= 2;
+        }
+        None
+    }
+
+    fn reserve_exactly(bytes: usize) -> Option<Self> {
+        let units = bytes >> UNIT_SHIFT;
+        let layout = Layout::new(units);
+        let all = platform::reserve(bytes + layout.bytes, UNIT)?;
+        // The tables by unit count as memory there, and more addresses than the machine could ever fill only cost.
+        if !all.committed && bytes > platform::memory_bytes().saturating_mul(4).max(RESERVE_MIN_BYTES) {
+            platform::release(all.base, all.bytes);
+            return None;
+        }
+        // As much again must be left to the program.
+        match platform::reserve(bytes, UNIT) {
+            Some(other) => platform::release(other.base, other.bytes),
+            None => {
+                platform::release(all.base, all.bytes);
+                return None;
+            }
+        }
+        let region = Self::with_tables(&all, units, &layout);
+        if region.is_none() {
+            platform::release(all.base, all.bytes);
+        }
+        region
+    }
+
+    fn with_tables(all: &Reservation, units: usize, layout: &Layout) -> Option<Self> {
+        let page_bytes = platform::page_bytes();
+        let meta = all.base + units * UNIT;
+        if !all.committed && !platform::commit(meta, layout.bytes) {
+            return None;
+        }
+        let tables = Tables {
+            bins: table(meta + layout.bins, BLOCK_CLASSES),
+            pools: table(meta + layout.pools, SLOT_NODES * SLOT_CLASSES),
+            cursors: table(meta + layout.cursors, MAX_CURSORS),
+            slots: table(meta + layout.slots, units),
+            heads: table(meta + layout.heads, units),
+            blocks: table(meta + layout.blocks, units),
+        };
+        Some(Self { base: all.base, units, page_bytes, committed: all.committed, tables })
+    }
+
+    pub fn tables(&self) -> Tables {
+        self.tables
+    }
+
+    pub fn base(&self) -> usize {
+        self.base
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.units * UNIT
+    }
+
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    pub fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    #[inline]
+    pub fn unit_address(&self, unit: usize) -> usize {
+        self.base + (unit << UNIT_SHIFT)
+    }
+
+    /// The unit that an address lies in, if it lies in the arena.
+    #[inline]
+    pub fn unit(&self, address: usize) -> Option<usize> {
+        let unit = address.wrapping_sub(self.base) >> UNIT_SHIFT;
+        (unit < self.units).then_some(unit)
+    }
+
+    /// Makes the units up to `end` usable; false when the system has no memory to promise.
+    pub fn commit_units(&self, start: usize, end: usize) -> bool {
+        if self.committed {
+            return true;
+        }
+        let end = end.next_multiple_of(COMMIT_UNITS).min(self.units);
+        platform::commit(self.unit_address(start), (end - start) * UNIT)
+    }
+
+    /// Gives whole pages inside a range without live bytes back to the system. The bytes given back.
+    pub fn purge(&self, start: usize, end: usize) -> usize {
+        let start = start.next_multiple_of(self.page_bytes);
+        let end = end & !(self.page_bytes - 1);
+        if start < end && platform::purge(start, end - start) {
+            end - start
+        } else {
+            0
+        }
+    }
+
+    pub fn populate(&self, start: usize, bytes: usize) -> bool {
+        platform::populate(start, bytes)
+    }
+
+    pub fn advise_huge(&self, start: usize, end: usize, wish: HugePages) -> bool {
+        platform::advise_huge(self.unit_address(start), (end - start) * UNIT, wish)
+    }
+}
+
+/// Where the tables lie behind the arena, in bytes from there.
+struct Layout {
+    bins: usize,
+    pools: usize,
+    cursors: usize,
+    slots: usize,
+    heads: usize,
+    blocks: usize,
+    bytes: usize,
+}
+
+impl Layout {
+    fn new(units: usize) -> Self {
+        let mut end = 0;
+        let mut place = |bytes: usize, align: usize| {
+            let start = usize::next_multiple_of(end, align);
+            end = start + bytes;
+            start
+        };
+        let bins = place(BLOCK_CLASSES * size_of::<SlotList>(), 128);
+        let pools = place(SLOT_NODES * SLOT_CLASSES * size_of::<SlotList>(), 128);
+        let cursors = place(MAX_CURSORS * size_of::<Cursor>(), 128);
+        let slots = place(units * size_of::<Slot>(), UNIT);
+        let heads = place(units * size_of::<AtomicU32>(), UNIT);
+        let blocks = place(units * size_of::<BlockTable>(), UNIT);
+        let bytes = place(0, UNIT);
+        Self { bins, pools, cursors, slots, heads, blocks, bytes }
+    }
+}
+
+fn table<T: Zeroed>(address: usize, count: usize) -> &'static [T] {
+    let first = ptr::with_exposed_provenance::<T>(address);
+    // SAFETY: `Layout` gave each table room and alignment in zero pages that are never unmapped nor written otherwise,
+    // and `Zeroed` says that zero bits are values.
+    unsafe { core::slice::from_raw_parts(first, count) }
+}
+
+/// The pointer to the byte at an address of the arena.
+#[inline]
+pub fn pointer(address: usize) -> Option<NonNull<u8>> {
+    NonNull::new(ptr::with_exposed_provenance_mut(address))
+}

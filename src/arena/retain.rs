@@ -1,0 +1,214 @@
+//! What becomes of free pages: kept within a budget, given back beyond it.
+#![forbid(unsafe_code)]
+
+use super::size::{self, SLOT_CLASSES};
+use super::slot::{End, SlotList, State};
+use super::Arena;
+use crate::sync::Ordering::Relaxed;
+
+/// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
+const SLACK_BYTES: usize = 32 << 20;
+
+/// How many bytes of free pages to give back before `fresh` more are touched, so that live and free pages together
+/// stay within the live peak and the slack.
+pub fn surplus(live: usize, peak: usize, free: usize, fresh: usize) -> usize {
+    let want = live.saturating_add(fresh);
+    let allowed = want.max(peak).saturating_add(SLACK_BYTES);
+    want.saturating_add(free).saturating_sub(allowed).min(free)
+}
+
+/// The budget after a phase: the running average of phase peaks.
+pub fn next_budget(budget: Option<u64>, peak: u64) -> u64 {
+    budget.map_or(peak, |budget| (budget / 2).saturating_add(peak / 2))
+}
+
+impl Arena {
+    /// Called before a large block takes pages: those of a free slot of its class, or fresh ones.
+    pub(super) fn make_room(&self, bytes: usize, class: usize) {
+        let free = self.free_resident.load(Relaxed);
+        if free <= SLACK_BYTES || self.has_free_slot(class) {
+            return;
+        }
+        let live = self.live.load(Relaxed).max(0) as usize;
+        let peak = self.peak.load(Relaxed).max(0) as usize;
+        let surplus = surplus(live, peak, free, bytes);
+        if surplus > 0 {
+            self.purge_slots(free - surplus);
+        }
+    }
+
+    fn has_free_slot(&self, class: usize) -> bool {
+        (0..self.nodes).any(|node| self.pools[node * SLOT_CLASSES + class].end(End::Front) != 0)
+    }
+
+    /// Gives back the pages of free slots, the largest classes first and in each the slot that has been free longest,
+    /// until at most `keep` bytes of them are resident. The bytes given back.
+    pub fn purge_slots(&self, keep: usize) -> usize {
+        let mut given = 0;
+        for pool in self.pools.iter().rev() {
+            while self.free_resident.load(Relaxed) > keep {
+                let Some(head) = self.take_resident(pool) else { break };
+                let slot = &self.slots[head as usize];
+                let touched = slot.touched.load(Relaxed);
+                let start = self.region.unit_address(head as usize);
+                // No lock is held here: allocation never waits for the kernel.
+                let purged = self.region.purge(start, start + touched.next_multiple_of(self.region.page_bytes()));
+                if purged > 0 {
+                    slot.touched.store(0, Relaxed);
+                }
+                given += purged;
+                slot.set_word(slot.word().with_state(State::Limbo));
+                self.put_slot(head, End::Back);
+                if purged == 0 {
+                    // The kernel refuses: what is resident stays so.
+                    return given;
+                }
+            }
+        }
+        self.purged_bytes.fetch_add(given as u64, Relaxed);
+        given
+    }
+
+    /// The free slot with pages that has been in a pool longest, `Held`.
+    fn take_resident(&self, pool: &SlotList) -> Option<u32> {
+        if pool.end(End::Back) == 0 {
+            return None;
+        }
+        let _guard = pool.lock.lock();
+        let mut head = pool.end(End::Back);
+        while head != 0 {
+            let slot = &self.slots[head as usize];
+            let touched = slot.touched.load(Relaxed);
+            if touched > 0 {
+                pool.remove(self.slots, head);
+                slot.set_word(slot.word().with_state(State::Held));
+                self.free_resident.fetch_sub(touched, Relaxed);
+                return Some(head);
+            }
+            head = pool.before(self.slots, head);
+        }
+        None
+    }
+
+    /// Gives free pages back until at most `keep` bytes of free memory are resident: first free slots, then whole dead
+    /// pages between the live blocks of spans. The bytes given back.
+    pub fn trim(&self, keep: usize) -> usize {
+        let _guard = self.trimming.lock();
+        self.sweep();
+        let free = self.resident_bytes().saturating_sub(self.live_bytes() as usize);
+        let in_slots = self.free_resident.load(Relaxed);
+        let surplus = free.saturating_sub(keep);
+        let given = if surplus == 0 { 0 } else { self.purge_slots(in_slots.saturating_sub(surplus)) };
+        if given >= surplus {
+            return given;
+        }
+        let in_spans = self.trim_spans();
+        self.purged_bytes.fetch_add(in_spans as u64, Relaxed);
+        given + in_spans
+    }
+
+    /// Takes up what nested calls had to leave.
+    fn sweep(&self) {
+        if !self.unsettled.swap(false, Relaxed) {
+            return;
+        }
+        self.for_each_slot(|head, slot| match slot.word().state() {
+            State::Limbo => self.put_slot(head, End::Back),
+            State::Full | State::Partial => self.settle_unowned(head, usize::from(slot.word().class())),
+            _ => {}
+        });
+    }
+
+    /// Purges dead pages of every span that has some.
+    fn trim_spans(&self) -> usize {
+        let mut given = 0;
+        self.for_each_slot(|head, slot| {
+            let word = slot.word();
+            if matches!(word.state(), State::Owned | State::Full | State::Partial) {
+                given += self.trim_span(head, usize::from(word.class()));
+            }
+        });
+        given
+    }
+
+    /// Bytes of the arena that may be resident.
+    pub(super) fn resident_bytes(&self) -> usize {
+        let mut bytes = 0;
+        self.for_each_slot(|head, slot| {
+            let word = slot.word();
+            let purged = match word.state() {
+                State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
+                _ => 0,
+            };
+            bytes += slot.touched.load(Relaxed).saturating_sub(purged);
+        });
+        bytes
+    }
+
+    /// Free bytes that are resident in slots that no block uses.
+    pub fn free_resident_bytes(&self) -> usize {
+        self.free_resident.load(Relaxed)
+    }
+
+    /// Changes with every request that was served or freed.
+    pub fn activity(&self) -> u64 {
+        self.sum(|counters| &counters.allocs).wrapping_add(self.sum(|counters| &counters.frees))
+    }
+
+    /// Faults fresh pages in where the next large blocks will be carved. The bytes that are resident now.
+    pub fn prefault(&self, bytes: usize) -> usize {
+        let zone = &self.zones[1];
+        let next = zone.next.load(Relaxed) as usize;
+        let units = bytes.div_ceil(size::UNIT).min(zone.end as usize - next);
+        let mut done = 0;
+        // Unit by unit, so that a limit is met gently. Contents stay, so a slot carved meanwhile takes no harm.
+        while done < units
+            && self.region.commit_units(next + done, next + done + 1)
+            && self.region.populate(self.region.unit_address(next + done), size::UNIT)
+        {
+            done += 1;
+        }
+        done * size::UNIT
+    }
+
+    /// A phase begins: its peak starts from what is live.
+    pub fn begin_phase(&self) {
+        self.phase_peak.store(self.live.load(Relaxed), Relaxed);
+    }
+
+    /// The most live bytes since the phase began.
+    pub fn phase_peak_bytes(&self) -> u64 {
+        self.phase_peak.load(Relaxed).max(0) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: usize = 1 << 20;
+
+    #[test]
+    fn surplus_keeps_live_and_free_within_the_peak() {
+        for (live, peak, free, fresh, expected) in [
+            (0, 1000 * MB, 1000 * MB, 10 * MB, 0),
+            (0, 1000 * MB, 1000 * MB, 500 * MB, 468 * MB),
+            (0, 1000 * MB, 1000 * MB, 2000 * MB, 968 * MB),
+            (900 * MB, 1000 * MB, 100 * MB, 50 * MB, 18 * MB),
+            (usize::MAX, 0, 100 * MB, usize::MAX, 0),
+        ] {
+            assert_eq!(surplus(live, peak, free, fresh), expected, "{live} {peak} {free} {fresh}");
+        }
+    }
+
+    #[test]
+    fn the_budget_is_a_running_average() {
+        let mut budget = Some(next_budget(None, 4096));
+        assert_eq!(budget, Some(4096));
+        for _ in 0..3 {
+            budget = Some(next_budget(budget, 256));
+        }
+        assert_eq!(budget, Some(736));
+        assert_eq!(next_budget(Some(u64::MAX), u64::MAX), u64::MAX - 1);
+    }
+}

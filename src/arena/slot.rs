@@ -1,0 +1,322 @@
+//! Slots: runs of units of one size class, carved once. What is free queues per class, last in first out, and keeps
+//! its pages. A slot is named by its first unit; its descriptor lies outside it.
+#![forbid(unsafe_code)]
+
+use super::size::{self, SLOT_CLASSES, UNIT};
+use super::{Arena, SLOT_NODES};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering};
+use Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+/// What a slot is used for. Zero, the state of untouched metadata, is not a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum State {
+    Uncarved = 0,
+    /// Queued in its pool.
+    Free = 1,
+    /// Unused and on its way back to its pool.
+    Limbo = 2,
+    /// Unused and in somebody's hands: being initialised or purged.
+    Held = 3,
+    /// Holds one large block.
+    Large = 4,
+    /// A span that is some thread's current one of its class.
+    Owned = 5,
+    /// A span without an owner and, when last looked at, without a free block.
+    Full = 6,
+    /// A span without an owner, queued in its class's bin.
+    Partial = 7,
+}
+
+/// The control word of a slot: state, class and live count change together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word(pub u64);
+
+const CLASS_SHIFT: u32 = 8;
+const COUNT_SHIFT: u32 = 16;
+/// One live block, in a [`Word`].
+pub const ONE: u64 = 1 << COUNT_SHIFT;
+/// The class of a slot that holds, or held last, a large block.
+pub const LARGE_CLASS: u8 = 255;
+
+impl Word {
+    pub const fn new(state: State, class: u8, count: i64) -> Self {
+        Self(state as u64 | (class as u64) << CLASS_SHIFT | (count as u64) << COUNT_SHIFT)
+    }
+
+    pub fn state(self) -> State {
+        match self.0 & 0xff {
+            1 => State::Free,
+            2 => State::Limbo,
+            3 => State::Held,
+            4 => State::Large,
+            5 => State::Owned,
+            6 => State::Full,
+            7 => State::Partial,
+            _ => State::Uncarved,
+        }
+    }
+
+    pub fn class(self) -> u8 {
+        (self.0 >> CLASS_SHIFT) as u8
+    }
+
+    /// Live blocks. Only of a span without an owner is it exact; an owner settles its own share when it lets go, and
+    /// until then the count may even be negative.
+    pub fn count(self) -> i64 {
+        (self.0 as i64) >> COUNT_SHIFT
+    }
+
+    pub fn with_state(self, state: State) -> Self {
+        Self(self.0 & !0xff | state as u64)
+    }
+}
+
+/// The descriptor of a slot. All zero is valid, and means uncarved.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub struct Slot {
+    word: AtomicU64,
+    /// Neighbours in a [`SlotList`]; 0: none. Guarded by the list's lock.
+    next: AtomicU32,
+    prev: AtomicU32,
+    units: AtomicU32,
+    node: AtomicU32,
+    /// Cursor of the thread that owns the span, plus one.
+    pub owner: AtomicU32,
+    /// Blocks that the owner has handed out, less those it has freed itself, since it took the span (wraps as an i32).
+    pub charged: AtomicU32,
+    /// The block that the owner freed last, plus one.
+    pub hint: AtomicU32,
+    /// Blocks below this index have been handed out since the slot became this span.
+    pub handed: AtomicU32,
+    /// Bytes from the slot's start that may be resident and hold old data. Everything beyond reads as zero.
+    pub touched: AtomicUsize,
+    /// Where a large block starts, from the slot's start.
+    pub offset: AtomicUsize,
+    /// Usable bytes of a large block.
+    pub usable: AtomicUsize,
+}
+
+impl Slot {
+    #[inline]
+    pub fn word(&self) -> Word {
+        // Acquire: pairs with the Release of whoever set the state, so that the fields behind it are seen too.
+        Word(self.word.load(Acquire))
+    }
+
+    /// For whoever holds the slot alone: nobody else changes the word now.
+    #[inline]
+    pub fn set_word(&self, word: Word) {
+        // Release: pairs with the Acquire in `word`, `change` and `drop_block`.
+        self.word.store(word.0, Release);
+    }
+
+    /// Moves from `from` to `to` if nothing has changed in between.
+    #[inline]
+    pub fn change(&self, from: Word, to: Word) -> bool {
+        // AcqRel: takes over what the last holder wrote, and passes it on.
+        self.word.compare_exchange(from.0, to.0, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Changes the state and adds `count` live blocks while other threads may be dropping blocks. The word before.
+    #[inline]
+    pub fn shift(&self, from: State, to: State, count: i64) -> Word {
+        let delta = (to as u64).wrapping_sub(from as u64).wrapping_add((count as u64) << COUNT_SHIFT);
+        // AcqRel: as in `change`.
+        Word(self.word.fetch_add(delta, AcqRel))
+    }
+
+    /// One live block less. The word before.
+    #[inline]
+    pub fn drop_block(&self) -> Word {
+        // AcqRel: the last one to drop a block sees everything the others did with theirs, before the slot is reused.
+        Word(self.word.fetch_sub(ONE, AcqRel))
+    }
+
+    #[inline]
+    pub fn units(&self) -> usize {
+        // Acquire: pairs with the Release in `carve`.
+        self.units.load(Acquire) as usize
+    }
+
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.units() * UNIT
+    }
+
+    /// Notes that bytes up to `end` are in use. The bytes below `end` that were so already: they may hold old data.
+    /// Only for the slot's owner.
+    #[inline]
+    pub fn touch(&self, end: usize) -> usize {
+        let touched = self.touched.load(Relaxed);
+        if end > touched {
+            self.touched.store(end, Relaxed);
+        }
+        touched
+    }
+}
+
+/// A doubly linked list of slots with the lock that guards it. All zero is an empty, unlocked list.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub struct SlotList {
+    pub lock: Lock,
+    first: AtomicU32,
+    last: AtomicU32,
+}
+
+/// Which end of a [`SlotList`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Front,
+    Back,
+}
+
+/// Every method: the caller holds `lock`.
+impl SlotList {
+    pub fn end(&self, end: End) -> u32 {
+        if end == End::Front { &self.first } else { &self.last }.load(Relaxed)
+    }
+
+    pub fn push(&self, slots: &[Slot], head: u32, end: End) {
+        let old = self.end(end);
+        let (next, prev) = if end == End::Front { (old, 0) } else { (0, old) };
+        slots[head as usize].next.store(next, Relaxed);
+        slots[head as usize].prev.store(prev, Relaxed);
+        self.join(slots, prev, head);
+        self.join(slots, head, next);
+    }
+
+    pub fn remove(&self, slots: &[Slot], head: u32) {
+        let slot = &slots[head as usize];
+        self.join(slots, slot.prev.load(Relaxed), slot.next.load(Relaxed));
+    }
+
+    /// Makes `right` follow `left`, where 0 stands for the list's ends.
+    fn join(&self, slots: &[Slot], left: u32, right: u32) {
+        let after = if left == 0 { &self.first } else { &slots[left as usize].next };
+        after.store(right, Relaxed);
+        let before = if right == 0 { &self.last } else { &slots[right as usize].prev };
+        before.store(left, Relaxed);
+    }
+
+    /// The slot behind `head`, 0 at the end.
+    pub fn after(&self, slots: &[Slot], head: u32) -> u32 {
+        slots[head as usize].next.load(Relaxed)
+    }
+
+    /// The slot in front of `head`, 0 at the start.
+    pub fn before(&self, slots: &[Slot], head: u32) -> u32 {
+        slots[head as usize].prev.load(Relaxed)
+    }
+}
+
+/// A part of the reservation with one kind of pages, carved from its start.
+#[derive(Default)]
+pub struct Zone {
+    pub start: u32,
+    pub end: u32,
+    /// The first unit that was never carved. Changed under `Arena::frontier`.
+    pub next: AtomicU32,
+}
+
+/// Slots of at least this many units lie where huge pages are wanted: the untouched rest of a block's last huge page
+/// is then at most a quarter of the block.
+const HUGE_UNITS: usize = 4;
+
+impl Arena {
+    fn pool(&self, class: usize, node: usize) -> &SlotList {
+        &self.pools[node * SLOT_CLASSES + class]
+    }
+
+    /// An unused slot of the class, `Held` by the caller: the one freed last on this node, else on any other, else a
+    /// new one, else, when there are no addresses left, a free one that is too large.
+    pub(super) fn take_slot(&self, class: usize) -> Option<u32> {
+        let here = self.node();
+        for node in 0..self.nodes {
+            if let Some(head) = self.pop_slot(class, (here + node) % self.nodes, End::Front) {
+                return Some(head);
+            }
+        }
+        if let Some(head) = self.carve(class, here) {
+            return Some(head);
+        }
+        (class + 1..SLOT_CLASSES)
+            .find_map(|class| (0..self.nodes).find_map(|node| self.pop_slot(class, node, End::Front)))
+    }
+
+    pub(super) fn pop_slot(&self, class: usize, node: usize, end: End) -> Option<u32> {
+        let pool = self.pool(class, node);
+        // A glance without the lock: an empty pool costs a load. Whoever frees a slot just now is not waited for.
+        if pool.end(end) == 0 {
+            return None;
+        }
+        let guard = pool.lock.lock();
+        let head = pool.end(end);
+        if head == 0 {
+            return None;
+        }
+        pool.remove(self.slots, head);
+        let slot = &self.slots[head as usize];
+        slot.set_word(slot.word().with_state(State::Held));
+        drop(guard);
+        self.free_resident.fetch_sub(slot.touched.load(Relaxed), Relaxed);
+        Some(head)
+    }
+
+    /// Queues a slot in `Limbo`. What is not in `Limbo` any more was queued by somebody else.
+    pub(super) fn put_slot(&self, head: u32, end: End) {
+        let slot = &self.slots[head as usize];
+        let class = size::class_of(slot.units());
+        let pool = self.pool(class, slot.node.load(Relaxed) as usize % SLOT_NODES);
+        let Some(guard) = self.lock_unless_nested(&pool.lock) else { return };
+        let word = slot.word();
+        if word.state() == State::Limbo {
+            self.free_resident.fetch_add(slot.touched.load(Relaxed), Relaxed);
+            slot.set_word(word.with_state(State::Free));
+            pool.push(self.slots, head, end);
+        }
+        drop(guard);
+    }
+
+    fn carve(&self, class: usize, node: usize) -> Option<u32> {
+        let units = size::size_of_class(class);
+        let first = usize::from(units >= HUGE_UNITS);
+        let _guard = self.frontier.lock();
+        self.carve_from(&self.zones[first], units, node)
+            .or_else(|| self.carve_from(&self.zones[1 - first], units, node))
+    }
+
+    fn carve_from(&self, zone: &Zone, units: usize, node: usize) -> Option<u32> {
+        let head = zone.next.load(Relaxed) as usize;
+        let end = head.checked_add(units).filter(|&end| end <= zone.end as usize)?;
+        if !self.region.commit_units(head, end) {
+            return None;
+        }
+        let slot = &self.slots[head];
+        slot.node.store(node as u32, Relaxed);
+        for unit in &self.heads[head..end] {
+            unit.store(head as u32, Relaxed);
+        }
+        slot.set_word(Word::new(State::Held, LARGE_CLASS, 0));
+        slot.units.store(units as u32, Release);
+        // Release: pairs with the Acquire in `for_each_slot`.
+        zone.next.store(end as u32, Release);
+        Some(head as u32)
+    }
+
+    /// Visits every slot there is.
+    pub(super) fn for_each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
+        for zone in &self.zones {
+            let mut head = zone.start;
+            // Acquire: pairs with the Release in `carve_from`.
+            let end = zone.next.load(Acquire);
+            while head < end {
+                let slot = &self.slots[head as usize];
+                visit(head, slot);
+                head += (slot.units() as u32).max(1);
+            }
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! Spans: slots that hold many blocks of one class.
+//!
+//! Which blocks are live is one bit each, outside the span; everything else is derived from these bits. Freeing is one
+//! atomic `and`, whoever does it; the thread that owns a span is the only one to set bits in it. So there is no list of
+//! remote frees to take over, nothing to overwrite, and a double free is a bit that was clear already.
+//! docs/decisions/0002-live-bits.md says what this was weighed against.
+//!
+//! The word of a span without owner counts its live blocks. Its transitions (`settle`) happen under the lock of its
+//! class's bin and look only at the state they find, never at how it came about: whoever comes late finds nothing to do.
+#![forbid(unsafe_code)]
+
+use super::cursor::Cursor;
+use super::size::{self, BlockClass, BLOCK_CLASS, BLOCK_CLASSES, MAX_BLOCKS};
+use super::slot::{End, Slot, State, Word};
+use super::{Arena, Grant, Misuse};
+use crate::sync::{AtomicU64, Ordering};
+use Ordering::{Acquire, Relaxed, Release};
+
+const WORDS: usize = MAX_BLOCKS / 64;
+
+/// The bits of a span's blocks. All zero: no block is live, none is purged.
+#[repr(C, align(64))]
+pub struct BlockTable {
+    /// The program holds the block, or `trim` keeps it away from the owner for a moment.
+    live: [AtomicU64; WORDS],
+    /// The block's whole pages were given back while it was free.
+    purged: [AtomicU64; WORDS],
+}
+
+impl BlockTable {
+    #[inline]
+    pub fn is_live(&self, index: usize) -> bool {
+        self.live[index / 64].load(Relaxed) & bit(index) != 0
+    }
+
+    /// True: the block was free and is the caller's now.
+    #[inline]
+    pub fn claim(&self, index: usize) -> bool {
+        // Acquire: pairs with the Release in `clear`: the last holder has finished with the block (I1).
+        self.live[index / 64].fetch_or(bit(index), Acquire) & bit(index) == 0
+    }
+
+    /// True: the block was live and is free now.
+    #[inline]
+    pub fn clear(&self, index: usize) -> bool {
+        // Release: pairs with the Acquire in `claim`.
+        self.live[index / 64].fetch_and(!bit(index), Release) & bit(index) != 0
+    }
+
+    pub fn is_purged(&self, index: usize) -> bool {
+        self.purged[index / 64].load(Relaxed) & bit(index) != 0
+    }
+
+    pub fn set_purged(&self, index: usize) {
+        self.purged[index / 64].fetch_or(bit(index), Relaxed);
+    }
+
+    pub fn count(&self) -> i64 {
+        self.live.iter().map(|word| i64::from(word.load(Relaxed).count_ones())).sum()
+    }
+
+    /// Claims the free block of the lowest address.
+    #[inline]
+    fn claim_lowest(&self, blocks: usize) -> Option<usize> {
+        for (at, word) in self.live[..blocks.div_ceil(64)].iter().enumerate() {
+            let mut free = !word.load(Relaxed);
+            while free != 0 {
+                let index = at * 64 + free.trailing_zeros() as usize;
+                if index >= blocks {
+                    break;
+                }
+                if self.claim(index) {
+                    return Some(index);
+                }
+                free &= free - 1;
+            }
+        }
+        None
+    }
+
+    #[cfg(feature = "broken-reset")]
+    pub fn reset(&self) {
+        self.live.iter().for_each(|word| word.store(0, Relaxed));
+    }
+}
+
+#[inline]
+fn bit(index: usize) -> u64 {
+    1 << (index % 64)
+}
+
+/// A span that is all free is kept by its owner while no more than this was used of it (a loop that allocates and
+/// frees one block must not take and return a slot each time), and given back otherwise.
+const KEEP_EMPTY_BYTES: usize = 256 << 10;
+
+/// Partly free spans that a refill looks at before it takes a new slot.
+const PARTIAL_TRIES: usize = 4;
+
+impl Arena {
+    /// A block from the thread's current span of the class, from a partly free one, or from a new one.
+    #[inline]
+    pub(super) fn allocate_block(&self, cursor: Option<&Cursor>, class: usize) -> Option<Grant> {
+        let Some(cursor) = cursor else { return self.allocate_unowned(class) };
+        let head = cursor.current(class);
+        if head != 0 {
+            if let Some(grant) = self.take_block(head, class) {
+                return Some(grant);
+            }
+        }
+        self.refill(cursor, class)
+    }
+
+    /// Only for the owner of the span.
+    #[inline]
+    fn take_block(&self, head: u32, class: usize) -> Option<Grant> {
+        let (slot, table, shape) = self.span(head, class);
+        let hint = slot.hint.load(Relaxed) as usize;
+        let index = if hint != 0 && table.claim(hint - 1) {
+            hint - 1
+        } else {
+            table.claim_lowest(shape.blocks as usize)?
+        };
+        slot.hint.store(0, Relaxed);
+        slot.charged.store(slot.charged.load(Relaxed).wrapping_add(1), Relaxed);
+        if index >= slot.handed.load(Relaxed) as usize {
+            slot.handed.store(index as u32 + 1, Relaxed);
+        }
+        let start = shape.offset(index);
+        let old = slot.touch(start + shape.bytes as usize);
+        let purged = &table.purged[index / 64];
+        if purged.load(Relaxed) & bit(index) != 0 {
+            purged.fetch_and(!bit(index), Relaxed);
+        }
+        Some(Grant {
+            address: self.region.unit_address(head as usize) + start,
+            usable: shape.bytes as usize,
+            dirty: old.saturating_sub(start).min(shape.bytes as usize),
+        })
+    }
+
+    #[cold]
+    fn refill(&self, cursor: &Cursor, class: usize) -> Option<Grant> {
+        let bin = &self.bins[class];
+        for _ in 0..PARTIAL_TRIES {
+            let guard = bin.lock.lock();
+            let emptied = self.let_go(cursor, class);
+            let head = bin.end(End::Front);
+            if head != 0 {
+                bin.remove(self.slots, head);
+                self.slots[head as usize].shift(State::Partial, State::Owned, 0);
+                self.adopt(cursor, class, head);
+            }
+            drop(guard);
+            emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+            if head == 0 {
+                break;
+            }
+            if let Some(grant) = self.take_block(head, class) {
+                return Some(grant);
+            }
+        }
+        let head = self.new_span(class)?;
+        let guard = bin.lock.lock();
+        let emptied = self.let_go(cursor, class);
+        self.adopt(cursor, class, head);
+        drop(guard);
+        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+        self.take_block(head, class)
+    }
+
+    /// For threads without a cursor: takes one block of a span without keeping the span.
+    #[cold]
+    fn allocate_unowned(&self, class: usize) -> Option<Grant> {
+        let bin = &self.bins[class];
+        let _guard = bin.lock.lock();
+        let mut head = bin.end(End::Front);
+        while head != 0 {
+            let next = bin.after(self.slots, head);
+            bin.remove(self.slots, head);
+            self.slots[head as usize].shift(State::Partial, State::Owned, 0);
+            self.slots[head as usize].charged.store(0, Relaxed);
+            let grant = self.take_block(head, class);
+            self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
+            if grant.is_some() {
+                return grant;
+            }
+            head = next;
+        }
+        let head = self.new_span(class)?;
+        let grant = self.take_block(head, class);
+        self.disown(head, class);
+        grant
+    }
+
+    /// A slot made into an empty span, in the caller's hands.
+    fn new_span(&self, class: usize) -> Option<u32> {
+        let shape = &BLOCK_CLASS[class];
+        let head = self.take_slot(size::class_of(shape.units as usize))?;
+        let (slot, table, _) = self.span(head, class);
+        let words = (shape.blocks as usize).div_ceil(64);
+        table.purged[..words].iter().for_each(|word| word.store(0, Relaxed));
+        slot.handed.store(0, Relaxed);
+        slot.hint.store(0, Relaxed);
+        slot.charged.store(0, Relaxed);
+        slot.set_word(Word::new(State::Owned, class as u8, 0));
+        Some(head)
+    }
+
+    fn adopt(&self, cursor: &Cursor, class: usize, head: u32) {
+        let slot = &self.slots[head as usize];
+        slot.charged.store(0, Relaxed);
+        slot.hint.store(0, Relaxed);
+        slot.owner.store(cursor.number(), Relaxed);
+        cursor.set_current(class, head);
+    }
+
+    /// Ends the ownership of the current span, under the bin's lock. An emptied span is returned for its pool.
+    fn let_go(&self, cursor: &Cursor, class: usize) -> Option<u32> {
+        let head = cursor.current(class);
+        if head == 0 {
+            return None;
+        }
+        cursor.set_current(class, 0);
+        self.slots[head as usize].owner.store(0, Relaxed);
+        self.disown(head, class)
+    }
+
+    /// `Owned` to whatever fits, under the bin's lock.
+    fn disown(&self, head: u32, class: usize) -> Option<u32> {
+        let slot = &self.slots[head as usize];
+        let charged = slot.charged.swap(0, Relaxed) as i32;
+        slot.shift(State::Owned, State::Full, i64::from(charged));
+        self.settle(head, class)
+    }
+
+    /// Brings a span without owner to the state that its count asks for, under the lock of the bin of `class`. Looks
+    /// only at what it finds, so that it is right however late it comes. An emptied span is returned, in `Limbo`.
+    fn settle(&self, head: u32, class: usize) -> Option<u32> {
+        let (slot, _, shape) = self.span(head, class);
+        let word = slot.word();
+        // In these two states a span of this class changes only under this lock, and its count only falls.
+        if usize::from(word.class()) != class {
+            return None;
+        }
+        match word.state() {
+            State::Full | State::Partial if word.count() == 0 => {
+                if word.state() == State::Partial {
+                    self.bins[class].remove(self.slots, head);
+                }
+                // I1: no block is live, so nobody can drop one: the word is ours to store.
+                slot.set_word(word.with_state(State::Limbo));
+                Some(head)
+            }
+            State::Full if word.count() < i64::from(shape.blocks) => {
+                slot.shift(State::Full, State::Partial, 0);
+                self.bins[class].push(self.slots, head, End::Front);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Frees a block of a span that the caller has found live.
+    #[inline]
+    pub(super) fn release_block(
+        &self,
+        cursor: Option<&Cursor>,
+        head: u32,
+        class: usize,
+        index: usize,
+    ) -> Result<(), Misuse> {
+        let (slot, table, shape) = self.span(head, class);
+        if !table.clear(index) {
+            return Err(Misuse::DoubleFree);
+        }
+        if let Some(cursor) = cursor.filter(|cursor| slot.owner.load(Relaxed) == cursor.number()) {
+            // Only this thread makes itself the owner, so it is so until this thread says otherwise.
+            let charged = slot.charged.load(Relaxed).wrapping_sub(1);
+            slot.charged.store(charged, Relaxed);
+            slot.hint.store(index as u32 + 1, Relaxed);
+            if slot.word().count() + i64::from(charged as i32) == 0
+                && shape.offset(slot.handed.load(Relaxed) as usize) > KEEP_EMPTY_BYTES
+            {
+                self.give_up(cursor, class);
+            }
+            return Ok(());
+        }
+        self.drop_counted(slot.drop_block(), head, class, shape);
+        Ok(())
+    }
+
+    /// After a live block was dropped from the count: the first and the last one to go change the state of a span
+    /// without owner.
+    #[inline]
+    fn drop_counted(&self, before: Word, head: u32, class: usize, shape: &BlockClass) {
+        let must_settle = match before.state() {
+            State::Full => before.count() == 1 || before.count() >= i64::from(shape.blocks),
+            State::Partial => before.count() == 1,
+            _ => false,
+        };
+        if must_settle {
+            self.settle_unowned(head, class);
+        }
+    }
+
+    #[cold]
+    pub(super) fn settle_unowned(&self, head: u32, class: usize) {
+        let Some(guard) = self.lock_unless_nested(&self.bins[class].lock) else { return };
+        let emptied = self.settle(head, class);
+        drop(guard);
+        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+    }
+
+    /// The thread lets its current span of a class go.
+    #[cold]
+    fn give_up(&self, cursor: &Cursor, class: usize) {
+        let guard = self.bins[class].lock.lock();
+        let emptied = self.let_go(cursor, class);
+        drop(guard);
+        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+    }
+
+    /// The thread lets all its spans go: it ends. What is live in them lives on; other threads adopt the rest.
+    pub(super) fn give_up_all(&self, cursor: &Cursor) {
+        for class in 0..BLOCK_CLASSES {
+            if cursor.current(class) != 0 {
+                self.give_up(cursor, class);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn span(&self, head: u32, class: usize) -> (&Slot, &BlockTable, &'static BlockClass) {
+        (&self.slots[head as usize], &self.blocks[head as usize], &BLOCK_CLASS[class])
+    }
+
+    /// Makes words, owners and lists agree with the live bits, in a forked child: the other threads are gone, wherever
+    /// they were.
+    pub(super) fn rebuild_spans(&self, survivor: Option<u32>) {
+        self.for_each_slot(|head, slot| {
+            let word = slot.word();
+            let class = usize::from(word.class());
+            match word.state() {
+                State::Owned | State::Full | State::Partial => {
+                    let count = self.blocks[head as usize].count();
+                    let owner = slot.owner.load(Relaxed);
+                    let stays = word.state() == State::Owned && Some(owner) == survivor && owner != 0;
+                    if word.state() == State::Partial {
+                        self.bins[class].remove(self.slots, head);
+                    }
+                    slot.charged.store(0, Relaxed);
+                    if stays {
+                        slot.set_word(Word::new(State::Owned, word.class(), count));
+                        return;
+                    }
+                    slot.owner.store(0, Relaxed);
+                    slot.set_word(Word::new(State::Full, word.class(), count));
+                    self.settle_unowned(head, class);
+                }
+                State::Held | State::Limbo => {
+                    slot.set_word(word.with_state(State::Limbo));
+                    self.put_slot(head, End::Back);
+                }
+                State::Uncarved | State::Free | State::Large => {}
+            }
+        });
+    }
+}
+
+/// Giving dead pages of a span back while its blocks live.
+impl Arena {
+    /// Purges the whole pages of free blocks. The caller holds `trimming`. The bytes given back.
+    ///
+    /// I1: the span is kept from being recycled by a count of one, as a live block would do, and a free block from
+    /// being handed out by its live bit. What is live is never touched.
+    pub(super) fn trim_span(&self, head: u32, class: usize) -> usize {
+        let (slot, table, shape) = self.span(head, class);
+        {
+            let _guard = self.bins[class].lock.lock();
+            let word = slot.word();
+            let is_span = matches!(word.state(), State::Owned | State::Full | State::Partial);
+            if !is_span || usize::from(word.class()) != class {
+                return 0;
+            }
+            slot.shift(word.state(), word.state(), 1);
+        }
+        let touched = slot.touched.load(Relaxed);
+        let blocks = touched.div_ceil(shape.bytes as usize).min(shape.blocks as usize);
+        let base = self.region.unit_address(head as usize);
+        let mut given = 0;
+        let mut index = 0;
+        while index < blocks {
+            let first = index;
+            while index < blocks && !table.is_purged(index) && table.claim(index) {
+                index += 1;
+            }
+            if first < index {
+                let purged = self.region.purge(base + shape.offset(first), base + shape.offset(index));
+                given += purged;
+                for block in first..index {
+                    if purged > 0 {
+                        table.set_purged(block);
+                    }
+                    table.clear(block);
+                }
+            }
+            index += 1;
+        }
+        self.drop_counted(slot.drop_block(), head, class, shape);
+        given
+    }
+
+    /// Bytes of a span that were given back and not handed out since.
+    pub(super) fn purged_in_span(&self, head: u32, class: usize) -> usize {
+        let (_, table, shape) = self.span(head, class);
+        let words = (shape.blocks as usize).div_ceil(64);
+        let blocks: u32 = table.purged[..words].iter().map(|word| word.load(Relaxed).count_ones()).sum();
+        blocks as usize * shape.bytes as usize
+    }
+}

@@ -1,0 +1,127 @@
+//! The background thread: gives memory back and faults it in, so that no proof waits for that.
+//!
+//! It is started when there is something to do, has every signal blocked, holds no lock while it waits, never ends, and
+//! dies with fork: the child starts its own on demand.
+#![forbid(unsafe_code)]
+
+use crate::arena::{global, Arena};
+use crate::config::{self, Key};
+use crate::platform;
+use crate::retention::WORTH_A_THREAD_BYTES;
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use crate::tls::Busy;
+use core::ffi::c_void;
+use core::ptr;
+use Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+static RUNNING: AtomicBool = AtomicBool::new(false);
+/// Changed with every wish; the thread sleeps on it.
+static WISHES: AtomicU32 = AtomicU32::new(0);
+/// True while nothing but a wish would wake the thread.
+static ASLEEP: AtomicBool = AtomicBool::new(false);
+const NOTHING: usize = usize::MAX;
+/// Bytes of free memory to keep; `NOTHING`: no wish.
+static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
+/// Bytes to fault in; 0: no wish.
+static PREFAULT: AtomicUsize = AtomicUsize::new(0);
+
+/// Much memory is free: somebody has to watch whether it is used again. Called after every large free.
+#[inline]
+pub fn wake_for_decay() {
+    if !RUNNING.load(Relaxed) || ASLEEP.load(Relaxed) {
+        wake();
+    }
+}
+
+/// Has free memory beyond `keep` bytes given back. False: there is no thread to do it.
+pub fn purge_soon(keep: usize) -> bool {
+    PURGE_TO.store(keep, Relaxed);
+    wake()
+}
+
+/// Has memory faulted in. False: there is no thread to do it.
+pub fn prefault_soon(bytes: usize) -> bool {
+    PREFAULT.fetch_max(bytes, Relaxed);
+    let awake = wake();
+    if !awake {
+        PREFAULT.store(0, Relaxed);
+    }
+    awake
+}
+
+#[cold]
+fn wake() -> bool {
+    if !RUNNING.swap(true, AcqRel) && !platform::start_thread(run) {
+        RUNNING.store(false, Release);
+        return false;
+    }
+    ASLEEP.store(false, Relaxed);
+    // Release: pairs with the Acquire in `run`, so that the wish is seen with the change.
+    WISHES.fetch_add(1, Release);
+    platform::futex_wake(&WISHES, 1);
+    true
+}
+
+/// In a forked child, which has no such thread.
+pub fn forget_in_child() {
+    RUNNING.store(false, Relaxed);
+    ASLEEP.store(false, Relaxed);
+    PURGE_TO.store(NOTHING, Relaxed);
+    PREFAULT.store(0, Relaxed);
+}
+
+extern "C" fn run(_: *mut c_void) -> *mut c_void {
+    // Nothing that this thread asks for goes to the arena.
+    let _busy = Busy::enter();
+    platform::name_thread(c"zkalloc");
+    let Some(arena) = global::get() else { return ptr::null_mut() };
+    let mut idle = Idle::default();
+    loop {
+        let seen = WISHES.load(Acquire);
+        let keep = PURGE_TO.swap(NOTHING, Relaxed);
+        if keep != NOTHING {
+            arena.purge_slots(keep);
+        }
+        let bytes = PREFAULT.swap(0, Relaxed);
+        if bytes != 0 {
+            arena.prefault(bytes);
+        }
+        match idle.look(arena) {
+            Some(wait_ms) => platform::futex_wait_for(&WISHES, seen, wait_ms),
+            None => {
+                ASLEEP.store(true, Relaxed);
+                platform::futex_wait(&WISHES, seen);
+                ASLEEP.store(false, Relaxed);
+            }
+        }
+    }
+}
+
+/// Watches whether the arena is used.
+#[derive(Default)]
+struct Idle {
+    activity: u64,
+    since_ns: u64,
+}
+
+/// How often to look.
+const LOOKS_PER_DECAY: u64 = 8;
+
+impl Idle {
+    /// Gives everything back after `ZK_ALLOC_DECAY_MS` without a request. How long to wait until the next look; `None`:
+    /// until somebody has freed something.
+    fn look(&mut self, arena: &Arena) -> Option<u64> {
+        let decay_ms = u64::try_from(config::get(Key::DecayMs)).ok()?;
+        let now_ns = platform::now_ns();
+        let activity = arena.activity();
+        if activity != self.activity || self.since_ns == 0 {
+            (self.activity, self.since_ns) = (activity, now_ns);
+        } else if now_ns - self.since_ns >= decay_ms.saturating_mul(1_000_000) {
+            arena.trim(0);
+            return None;
+        } else if arena.free_resident_bytes() < WORTH_A_THREAD_BYTES {
+            return None;
+        }
+        Some((decay_ms / LOOKS_PER_DECAY).clamp(1, 1000))
+    }
+}

@@ -1,0 +1,62 @@
+//! Fork: every lock is held across it, in one order, so that the child finds nothing half done; what the threads that
+//! the child lacks held is taken over.
+//!
+//! Lock order: phases, init, trace, then the arena's own (`Arena::locks`).
+#![forbid(unsafe_code)]
+
+use crate::arena::global;
+use crate::sync::{AtomicU64, Ordering};
+use crate::{background, init, platform, router, stats, tls, trace};
+use Ordering::Relaxed;
+
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// Forks of this process: one more in parent and child with each.
+pub fn count() -> u64 {
+    FORKS.load(Relaxed)
+}
+
+pub fn register() {
+    platform::at_fork(prepare, in_parent, in_child);
+}
+
+/// Runs after the handlers of everybody who registered later. Until the other two have run, what this thread asks for
+/// goes to the next allocator, and what it frees takes no lock.
+extern "C" fn prepare() {
+    router::PHASES.lock.acquire();
+    init::LOCK.acquire();
+    trace::LOCK.acquire();
+    if let Some(arena) = global::get() {
+        arena.lock_for_fork();
+    }
+    // Twice: nested in a call of its own, so that no lock is waited for.
+    tls::set_busy();
+    tls::set_busy();
+}
+
+fn release() {
+    tls::clear_busy();
+    if let Some(arena) = global::get() {
+        arena.unlock_after_fork();
+    }
+    trace::LOCK.release();
+    init::LOCK.release();
+    router::PHASES.lock.release();
+    FORKS.fetch_add(1, Relaxed);
+}
+
+extern "C" fn in_parent() {
+    release();
+    tls::clear_busy();
+}
+
+extern "C" fn in_child() {
+    background::forget_in_child();
+    trace::forget_in_child();
+    release();
+    if let Some(arena) = global::get() {
+        arena.rebuild_in_child();
+    }
+    stats::note_fork_in_child();
+    tls::clear_busy();
+}

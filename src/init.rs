@@ -1,0 +1,131 @@
+//! Start-up order, and what is made on demand: the arena, and a thread's cursor.
+#![forbid(unsafe_code)]
+
+use crate::arena::region::Region;
+use crate::arena::{global, Arena, Options, SLOT_NODES};
+use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
+use crate::platform::{self, HugePages};
+use crate::sync::{AtomicBool, AtomicU32, Lock, Ordering};
+use crate::tls::{self, Busy, CursorState};
+use crate::{fork, report, retention, router, stats, system, trace};
+use core::ffi::c_void;
+use Ordering::Relaxed;
+
+/// Guards the making of the arena.
+pub static LOCK: Lock = Lock::new();
+/// The arena could not be made: nobody tries again.
+static FAILED: AtomicBool = AtomicBool::new(false);
+const NO_KEY: u32 = u32::MAX;
+/// What runs as a thread ends.
+static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
+
+/// The library was loaded. Until this has run, everything goes to the next allocator.
+pub fn start() {
+    let _busy = Busy::enter();
+    system::resolve();
+    config::read_environment();
+    stats::prepare_report();
+    fork::register();
+    let _guard = router::PHASES.lock.lock();
+    router::set_gate();
+}
+
+/// The process ends; the program's own destructors have run.
+pub fn finish() {
+    let _busy = Busy::enter();
+    trace::finish();
+    stats::report();
+}
+
+/// True: there is no arena, but the first large request may make one.
+pub fn arena_may_come() -> bool {
+    !FAILED.load(Relaxed)
+}
+
+/// Makes the arena for a request, and opens the gate.
+#[cold]
+pub fn engage() -> Option<&'static Arena> {
+    let arena = make_arena();
+    let _guard = router::PHASES.lock.lock();
+    router::set_gate();
+    arena
+}
+
+/// The arena, made if there is none yet. `None`, now and ever: no address space for it; said once.
+#[cold]
+pub fn make_arena() -> Option<&'static Arena> {
+    let _guard = LOCK.lock();
+    if global::get().is_some() || FAILED.load(Relaxed) || config::get(Key::Mode) == MODE_OFF {
+        return global::get();
+    }
+    let region = platform::create_exit_key(leave_thread).and_then(|key| {
+        EXIT_KEY.store(key, Relaxed);
+        Region::reserve()
+    });
+    let Some(region) = region else {
+        FAILED.store(true, Relaxed);
+        report::line(format_args!("no address space for an arena: every request goes to the next allocator"));
+        return None;
+    };
+    let options = options();
+    if config::get(Key::Verbose) == 1 {
+        report::line(format_args!(
+            "arena of {} GiB of addresses at {:#x}, limit {} GiB live",
+            region.bytes() >> 30,
+            region.base(),
+            options.limit_bytes >> 30
+        ));
+    }
+    global::install(Arena::new(region, &options));
+    let arena = global::get()?;
+    let prefault_bytes = (config::get(Key::PrefaultMb) as usize).saturating_mul(1 << 20);
+    if prefault_bytes > 0 {
+        retention::prefault(arena, prefault_bytes);
+    }
+    trace::counters(arena, c"arena made");
+    Some(arena)
+}
+
+fn options() -> Options {
+    let slab_bytes = slab_bytes();
+    let (huge_large, huge_small) = match config::get(Key::Thp) {
+        // Spans and small slots keep ordinary pages: one live block must not hold 2 MiB.
+        THP_AUTO => (Some(HugePages::Prefer), Some(HugePages::Avoid)),
+        THP_ALWAYS => (Some(HugePages::Prefer), Some(HugePages::Prefer)),
+        _ => (Some(HugePages::Avoid), Some(HugePages::Avoid)),
+    };
+    Options {
+        limit_bytes: slab_bytes.saturating_mul(platform::processors() + 4),
+        nodes: platform::numa_nodes(SLOT_NODES),
+        huge_large,
+        huge_small,
+    }
+}
+
+/// The arena's limit per processor.
+pub fn slab_bytes() -> usize {
+    (config::get(Key::SlabGb) as usize) << 30
+}
+
+/// A cursor for the calling thread's first request. `None`: it goes without one.
+#[cold]
+pub fn enter_thread(arena: &'static Arena) -> Option<u32> {
+    let index = arena.enter_thread()?;
+    // Never 0, which would mean that there is nothing to run.
+    if !platform::at_thread_exit(EXIT_KEY.load(Relaxed), index as usize + 1) {
+        arena.leave_thread(index);
+        return None;
+    }
+    tls::set_cursor(CursorState::Ready(index));
+    Some(index)
+}
+
+/// Runs as a thread ends, among the destructors of its other keys: those that come later do without a cursor.
+extern "C" fn leave_thread(_: *mut c_void) {
+    let _busy = Busy::enter();
+    let CursorState::Ready(index) = tls::Thread::current().cursor() else { return };
+    tls::set_cursor(CursorState::TornDown);
+    if let Some(arena) = global::get() {
+        arena.leave_thread(index);
+    }
+}

@@ -1,0 +1,29 @@
+//! The platform contract: everything the library asks of the operating system, as safe functions over addresses.
+//! The only place in the tree that may name an operating system.
+
+#[cfg(target_os = "linux")]
+mod linux;
+mod unix;
+
+#[cfg(target_os = "linux")]
+pub use linux::*;
+pub use unix::*;
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("libzkalloc: no platform layer for this operating system");
+
+/// A range of addresses that belongs to the library alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Reservation {
+    pub base: usize,
+    pub bytes: usize,
+    /// False under strict overcommit: pages must be committed before they are touched.
+    pub committed: bool,
+}
+
+/// What to tell the kernel about huge pages in a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HugePages {
+    Prefer,
+    Avoid,
+}

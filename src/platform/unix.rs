@@ -1,0 +1,205 @@
+//! What POSIX gives on every supported system.
+//! Unsafe: every function here is a call into libc.
+
+use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ptr;
+
+/// The next definition of `name` in link order, or null.
+pub fn next_symbol(name: &CStr) -> *mut c_void {
+    // SAFETY: `name` is a C string; RTLD_NEXT needs no handle.
+    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+}
+
+/// Forgets a failed [`next_symbol`], so that the program's own `dlerror` does not find it.
+pub fn clear_symbol_error() {
+    // SAFETY: no arguments.
+    unsafe { libc::dlerror() };
+}
+
+/// Runs `body` and puts `errno` back to what it was before.
+pub fn with_errno_kept<R>(body: impl FnOnce() -> R) -> R {
+    let saved = errno();
+    let result = body();
+    set_errno(saved);
+    result
+}
+
+pub fn errno() -> c_int {
+    let at = errno_location();
+    // SAFETY: libc guarantees that the location is this thread's, valid while the thread runs.
+    unsafe { at.read() }
+}
+
+pub fn set_errno(value: c_int) {
+    let at = errno_location();
+    // SAFETY: as in `errno`.
+    unsafe { at.write(value) }
+}
+
+fn errno_location() -> *mut c_int {
+    // SAFETY: no arguments, always succeeds.
+    unsafe { super::raw_errno_location() }
+}
+
+/// The size of a page, read at run time: 4, 16 or 64 KiB.
+pub fn page_bytes() -> usize {
+    // SAFETY: sysconf takes no pointers.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(bytes).unwrap_or(4096)
+}
+
+pub fn process_id() -> u32 {
+    // SAFETY: no arguments, always succeeds.
+    (unsafe { libc::getpid() }) as u32
+}
+
+/// Writes all of `bytes` to `fd`; what cannot be written is dropped, for there is nobody to tell.
+pub fn write_all(fd: c_int, mut bytes: &[u8]) {
+    with_errno_kept(|| {
+        while !bytes.is_empty() {
+            // SAFETY: pointer and length are those of a live slice.
+            let n = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+            match usize::try_from(n) {
+                Ok(n) if n > 0 => bytes = bytes.get(n..).unwrap_or(&[]),
+                _ if n < 0 && errno() == libc::EINTR => {}
+                _ => return,
+            }
+        }
+    })
+}
+
+/// How [`open_file`] treats a file that is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    Replace,
+    Append,
+    /// Nothing is written.
+    Keep,
+}
+
+/// Opens a file for writing, mode 0644 less the umask, closed on exec. The error is the `errno`.
+pub fn open_file(path: &CStr, existing: Existing) -> Result<c_int, c_int> {
+    let flags = libc::O_WRONLY
+        | libc::O_CLOEXEC
+        | match existing {
+            Existing::Replace => libc::O_CREAT | libc::O_TRUNC,
+            Existing::Append => libc::O_APPEND,
+            Existing::Keep => libc::O_CREAT | libc::O_EXCL,
+        };
+    let saved = errno();
+    // SAFETY: `path` is a C string.
+    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o644 as libc::c_uint) };
+    let error = errno();
+    set_errno(saved);
+    if fd < 0 {
+        Err(error)
+    } else {
+        Ok(fd)
+    }
+}
+
+pub fn close_file(fd: c_int) {
+    // SAFETY: closing a descriptor that the library opened itself.
+    with_errno_kept(|| unsafe { libc::close(fd) });
+}
+
+/// A private copy of standard error, out of the way of programs that close or redirect descriptor 2 before they exit.
+pub fn duplicate_stderr() -> c_int {
+    // SAFETY: takes no pointers.
+    let fd = with_errno_kept(|| unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 100) });
+    if fd < 0 {
+        2
+    } else {
+        fd
+    }
+}
+
+pub fn abort() -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::abort() }
+}
+
+/// Nanoseconds of a clock that never goes back.
+pub fn now_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a live timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
+/// Calls `visit` with name and value of every environment variable.
+pub fn for_each_variable(mut visit: impl FnMut(&[u8], &[u8])) {
+    extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: libc owns `environ`; it is read in the constructor, before the program can change it.
+    let mut entry = unsafe { environ };
+    if entry.is_null() {
+        return;
+    }
+    loop {
+        // SAFETY: the array ends with a null pointer, which is not passed.
+        let text = unsafe { entry.read() };
+        if text.is_null() {
+            return;
+        }
+        // SAFETY: every entry is a C string.
+        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
+        let at = text.iter().position(|&byte| byte == b'=').unwrap_or(text.len());
+        visit(&text[..at], text.get(at + 1..).unwrap_or(&[]));
+        // SAFETY: this entry was not the last.
+        entry = unsafe { entry.add(1) };
+    }
+}
+
+/// Lets `release` run in every thread that gave a value to [`at_thread_exit`], when it ends. Once per process.
+pub fn create_exit_key(release: extern "C" fn(*mut c_void)) -> Option<u32> {
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: `key` is live; `release` is a function of this library, which is never unloaded.
+    let error = unsafe { libc::pthread_key_create(&mut key, Some(release)) };
+    #[allow(clippy::unnecessary_cast)]
+    (error == 0).then_some(key as u32)
+}
+
+/// Arms the exit function of `key` for the calling thread. May allocate.
+pub fn at_thread_exit(key: u32, value: usize) -> bool {
+    // SAFETY: the key was made by `create_exit_key`; the value is never dereferenced.
+    unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, ptr::without_provenance(value)) == 0 }
+}
+
+pub type ForkHandler = extern "C" fn();
+
+/// Registers the three fork handlers. May allocate.
+pub fn at_fork(prepare: ForkHandler, parent: ForkHandler, child: ForkHandler) -> bool {
+    // SAFETY: the handlers are functions of this library, which is never unloaded.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) == 0 }
+}
+
+/// Starts a detached thread with every signal blocked and a small stack. May allocate. False: the system refused.
+pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+    let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut old = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut attributes = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let mut thread = core::mem::MaybeUninit::<libc::pthread_t>::uninit();
+    // SAFETY: initialises `all`.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: initialises `attributes`.
+    if unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: `attributes` is initialised.
+    unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
+    // SAFETY: `attributes` is initialised. 64 KiB: the thread's frames are small; the system keeps its own minimum.
+    unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), 64 << 10) };
+    // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr()) };
+    // SAFETY: `attributes` is initialised, `entry` ignores its argument.
+    let error = unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut())
+    };
+    // SAFETY: `old` was filled in above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut()) };
+    // SAFETY: `attributes` is initialised and not used again.
+    unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
+    error == 0
+}

@@ -1,0 +1,83 @@
+//! When free memory goes back to the system: the options, applied at the moments that matter.
+#![forbid(unsafe_code)]
+
+use crate::arena::{retain, Arena};
+use crate::background;
+use crate::config::{self, Key, FROM_BUDGET};
+use crate::platform;
+use crate::sync::{AtomicU64, Ordering};
+use Ordering::Relaxed;
+
+/// From this much free resident memory on it is worth a thread to give it back.
+pub const WORTH_A_THREAD_BYTES: usize = 64 << 20;
+
+/// No phase has ended yet.
+const NO_BUDGET: u64 = u64::MAX;
+/// The running average of phase peaks. Changed under the phases' lock.
+static BUDGET: AtomicU64 = AtomicU64::new(NO_BUDGET);
+/// When the arena was last used, without a background thread to watch it.
+static LAST_USE_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Before a request is served.
+#[inline]
+pub fn before_alloc(arena: &Arena, bytes: usize) {
+    if config::get(Key::Background) == 0 && bytes > crate::arena::size::MEDIUM_MAX {
+        decay_inside_call(arena);
+    }
+}
+
+/// After a large block was freed.
+pub fn after_free(arena: &'static Arena) {
+    let free = arena.free_resident_bytes();
+    if let Some(keep) = cap_bytes().filter(|&keep| free > keep) {
+        arena.purge_slots(keep);
+    }
+    if config::get(Key::Background) == 0 {
+        decay_inside_call(arena);
+    } else if free >= WORTH_A_THREAD_BYTES && config::get(Key::DecayMs) > 0 {
+        background::wake_for_decay();
+    }
+}
+
+/// What the user allows to stay resident at any time: `ZK_ALLOC_RETAIN_MB`, and nothing when decay is at once.
+fn cap_bytes() -> Option<usize> {
+    let retain_mb = config::get(Key::RetainMb);
+    if config::get(Key::DecayMs) == 0 {
+        Some(0)
+    } else if retain_mb == FROM_BUDGET {
+        None
+    } else {
+        Some((retain_mb as usize).saturating_mul(1 << 20))
+    }
+}
+
+/// After the last open phase was closed, under the phases' lock.
+pub fn after_phase(arena: &'static Arena) {
+    let old = Some(BUDGET.load(Relaxed)).filter(|&budget| budget != NO_BUDGET);
+    let budget = retain::next_budget(old, arena.phase_peak_bytes());
+    BUDGET.store(budget, Relaxed);
+    let keep = cap_bytes().unwrap_or(usize::MAX).min(budget as usize);
+    if arena.free_resident_bytes() <= keep {
+        return;
+    }
+    if config::get(Key::Background) == 0 || !background::purge_soon(keep) {
+        arena.purge_slots(keep);
+    }
+}
+
+/// Faults memory in: in the background, or at once without it.
+pub fn prefault(arena: &'static Arena, bytes: usize) {
+    if config::get(Key::Background) == 0 || !background::prefault_soon(bytes) {
+        arena.prefault(bytes);
+    }
+}
+
+/// Decay without a thread: whoever comes after a long pause gives everything back first.
+fn decay_inside_call(arena: &Arena) {
+    let Ok(decay_ms) = u64::try_from(config::get(Key::DecayMs)) else { return };
+    let now = platform::now_ns();
+    let last = LAST_USE_NS.swap(now, Relaxed);
+    if last != 0 && now.saturating_sub(last) >= decay_ms * 1_000_000 {
+        arena.trim(0);
+    }
+}
