@@ -145,6 +145,11 @@ impl Slot {
         self.units() * UNIT
     }
 
+    #[cfg(test)]
+    pub fn set_node(&self, node: usize) {
+        self.node.store(node as u32, Relaxed);
+    }
+
     /// Notes that bytes up to `end` are in use. The bytes below `end` that were so already: they may hold old data.
     /// Only for the slot's owner.
     #[inline]

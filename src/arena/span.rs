@@ -384,26 +384,39 @@ impl Arena {
             }
             slot.shift(word.state(), word.state(), 1);
         }
-        let touched = slot.touched.load(Relaxed);
-        let blocks = touched.div_ceil(shape.bytes as usize).min(shape.blocks as usize);
+        let page_bytes = self.region.page_bytes();
         let base = self.region.unit_address(head as usize);
+        // Behind the last block lies what an earlier use of the slot has left.
+        let end = shape.offset(shape.blocks as usize);
+        let touched = slot.touched.load(Relaxed).next_multiple_of(page_bytes);
         let mut given = 0;
+        if touched > end.next_multiple_of(page_bytes) {
+            given += self.region.purge(base + end, base + touched);
+            // The owner only ever raises this, and never beyond `end`.
+            slot.touched.store(end, Relaxed);
+        }
+        // Every block that has a byte on a touched page.
+        let blocks = touched.div_ceil(shape.bytes as usize).min(shape.blocks as usize);
         let mut index = 0;
         while index < blocks {
             let first = index;
-            while index < blocks && !table.is_purged(index) && table.claim(index) {
+            let mut is_resident = false;
+            while index < blocks && table.claim(index) {
+                is_resident |= !table.is_purged(index);
                 index += 1;
             }
-            if first < index {
-                let purged = self.region.purge(base + shape.offset(first), base + shape.offset(index));
+            if is_resident {
+                let last = index == shape.blocks as usize;
+                let run_end = if last { end.next_multiple_of(page_bytes) } else { shape.offset(index) };
+                let purged = self.region.purge(base + shape.offset(first), base + run_end);
                 given += purged;
-                for block in first..index {
-                    if purged > 0 {
-                        table.set_purged(block);
-                    }
-                    table.clear(block);
+                if purged > 0 {
+                    (first..index).for_each(|index| table.set_purged(index));
                 }
             }
+            (first..index).for_each(|index| {
+                table.clear(index);
+            });
             index += 1;
         }
         self.drop_counted(slot.drop_block(), head, class, shape);

@@ -1,0 +1,272 @@
+//! The arena on real pages, without the C functions in front of it.
+//! Unsafe: writes and reads the blocks, as a program does.
+#![allow(unsafe_code)]
+
+use super::*;
+use crate::arena::size::{GRANULE, MEDIUM_MAX, UNIT};
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+fn arena(nodes: usize) -> &'static Arena {
+    let options = Options { limit_bytes: 8 << 30, nodes, huge_large: None, huge_small: None };
+    let region = Region::reserve().expect("address space");
+    Box::leak(Box::new(Arena::new(region, &options)))
+}
+
+/// Writes a block's number to both ends of its usable bytes and to every page.
+fn paint(address: usize, usable: usize, number: u64) {
+    for_each_mark(usable, |at| {
+        let mark = number ^ at as u64;
+        // SAFETY: the test holds the block, and `at` leaves room for eight bytes.
+        unsafe { ((address + at) as *mut u64).write_unaligned(mark) }
+    });
+}
+
+fn assert_paint(address: usize, usable: usize, number: u64) {
+    for_each_mark(usable, |at| {
+        // SAFETY: as in `paint`.
+        let seen = unsafe { ((address + at) as *const u64).read_unaligned() };
+        assert_eq!(seen, number ^ at as u64, "block {number} at {address:#x}+{at}: overwritten");
+    });
+}
+
+fn for_each_mark(usable: usize, mut visit: impl FnMut(usize)) {
+    (0..usable - 8).step_by(4096).for_each(&mut visit);
+    visit(usable - 8);
+}
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % below
+    }
+
+    /// Sizes of every magnitude up to `most`.
+    fn size(&mut self, most: usize) -> usize {
+        let bits = self.next(most.ilog2() as usize + 1) + 1;
+        (self.next(1 << bits) + 1).min(most)
+    }
+}
+
+#[test]
+fn random_requests_match_a_model() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    // Live blocks by address: usable bytes and number.
+    let mut model: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
+    for number in 0..20_000u64 {
+        let full = model.len() > 600;
+        match random.next(10) {
+            0..=5 if !full => {
+                let bytes = random.size(16 << 20);
+                let align = 1 << random.next(if number % 50 == 0 { 24 } else { 13 });
+                let with = if random.next(8) == 0 { None } else { cursor };
+                let grant = arena.allocate(with, bytes, align).expect("room");
+                assert!(grant.usable >= bytes);
+                assert_eq!(grant.address % align.max(GRANULE), 0);
+                let below = model.range(..grant.address + grant.usable).next_back();
+                assert!(below.is_none_or(|(start, (usable, _))| start + usable <= grant.address), "overlap");
+                for at in (grant.dirty..grant.usable).step_by(512) {
+                    // SAFETY: `at` lies in the block.
+                    assert_eq!(unsafe { ((grant.address + at) as *const u8).read() }, 0, "not fresh");
+                }
+                paint(grant.address, grant.usable.max(8), number);
+                model.insert(grant.address, (grant.usable, number));
+            }
+            6 => {
+                let bytes = random.size(16 << 20);
+                if let Some((&address, &(usable, number))) = nth(&model, &mut random) {
+                    assert_eq!(arena.usable(address), Ok(usable));
+                    if arena.resize(cursor, address, bytes) == Ok(true) {
+                        let now = arena.usable(address).unwrap();
+                        assert!(now >= bytes);
+                        if now != usable {
+                            paint(address, now, number);
+                            model.insert(address, (now, number));
+                        }
+                    }
+                }
+            }
+            7 if number % 100 == 0 => {
+                arena.trim(random.size(64 << 20));
+            }
+            _ => {
+                if let Some((&address, &(usable, number))) = nth(&model, &mut random) {
+                    assert_paint(address, usable, number);
+                    assert!(arena.owns(address) && arena.owns(address + usable - 1));
+                    let with = if random.next(4) == 0 { None } else { cursor };
+                    assert_eq!(arena.release(with, address), Ok(usable));
+                    assert_eq!(arena.release(cursor, address), Err(Misuse::DoubleFree));
+                    assert!(!arena.owns(address));
+                    model.remove(&address);
+                }
+            }
+        }
+        if number % 1000 == 0 {
+            assert_eq!(arena.live_blocks(), model.len() as u64);
+            assert_eq!(arena.live_bytes(), model.values().map(|(usable, _)| *usable as u64).sum::<u64>());
+        }
+    }
+    for (&address, &(usable, number)) in &model {
+        assert_paint(address, usable, number);
+        assert_eq!(arena.release(cursor, address), Ok(usable));
+    }
+    assert_eq!((arena.live_blocks(), arena.live_bytes()), (0, 0));
+    arena.trim(0);
+    assert_eq!(arena.resident_bytes(), 0, "all was given back");
+}
+
+fn nth<'a>(model: &'a BTreeMap<usize, (usize, u64)>, random: &mut Random) -> Option<(&'a usize, &'a (usize, u64))> {
+    let (&last, _) = model.last_key_value()?;
+    let (&first, _) = model.first_key_value()?;
+    model.range(first + random.next(last - first + 1)..).next()
+}
+
+#[test]
+fn threads_free_each_others_blocks_and_go() {
+    const THREADS: usize = 8;
+    let arena = arena(2);
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS).map(|_| mpsc::channel::<(usize, usize, u64)>()).unzip();
+    std::thread::scope(|scope| {
+        for (thread, inbox) in receivers.into_iter().enumerate() {
+            let senders = senders.clone();
+            scope.spawn(move || {
+                let mut random = Random(thread as u64 + 1);
+                // Five lives: each time another thread adopts what this one leaves.
+                for life in 0..5u64 {
+                    let cursor = arena.enter_thread();
+                    for round in 0..4000u64 {
+                        let number = (thread as u64) << 40 | life << 32 | round;
+                        let most = if round % 16 == 0 { 4 * MEDIUM_MAX } else { 64 << 10 };
+                        let grant = arena.allocate(cursor, random.size(most), 64).expect("room");
+                        paint(grant.address, grant.usable, number);
+                        let message = (grant.address, grant.usable, number);
+                        senders[random.next(THREADS)].send(message).expect("alive");
+                        for (address, usable, number) in inbox.try_iter() {
+                            assert_paint(address, usable, number);
+                            assert_eq!(arena.release(cursor, address), Ok(usable));
+                        }
+                        if thread == 0 && round % 500 == 0 {
+                            arena.trim(0);
+                        }
+                    }
+                    arena.leave_thread(cursor.expect("a cursor"));
+                }
+                drop(senders);
+                for (address, usable, number) in inbox {
+                    assert_paint(address, usable, number);
+                    assert_eq!(arena.release(None, address), Ok(usable));
+                }
+            });
+        }
+        drop(senders);
+    });
+    assert_eq!((arena.live_blocks(), arena.live_bytes()), (0, 0));
+    // Nothing is lost on the way: every slot is in a pool again.
+    arena.for_each_slot(|head, slot| assert_eq!(slot.word().state(), State::Free, "slot {head}"));
+}
+
+#[test]
+fn misuse_is_told_apart() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let medium = arena.allocate(cursor, 8192, 64).unwrap().address;
+    let large = arena.allocate(cursor, 3 << 20, 64).unwrap().address;
+    for (address, expected) in [
+        (medium + 64, Misuse::InvalidPointer),
+        // The next block of the span was never handed out.
+        (medium + 8192, Misuse::InvalidPointer),
+        (large + 64, Misuse::InvalidPointer),
+        (large + UNIT, Misuse::InvalidPointer),
+        (arena.region.base(), Misuse::InvalidPointer),
+        (arena.region.base() + arena.region.bytes() - 64, Misuse::InvalidPointer),
+    ] {
+        assert_eq!(arena.release(cursor, address), Err(expected), "{address:#x}");
+        assert_eq!(arena.usable(address), Err(expected), "{address:#x}");
+        assert_eq!(arena.resize(cursor, address, 100), Err(expected), "{address:#x}");
+    }
+    for address in [medium, large] {
+        assert!(arena.release(cursor, address).is_ok());
+        assert_eq!(arena.release(cursor, address), Err(Misuse::DoubleFree));
+        assert_eq!(arena.usable(address), Err(Misuse::DoubleFree));
+    }
+    // Also after the span has gone back to its pool.
+    arena.leave_thread(cursor.unwrap());
+    assert_eq!(arena.release(None, medium), Err(Misuse::DoubleFree));
+}
+
+#[test]
+fn freed_memory_is_reused_hot_and_stays_dirty_until_purged() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    for bytes in [4096, 100_000, 1 << 20, 5 << 20] {
+        let first = arena.allocate(cursor, bytes, 64).unwrap();
+        assert_eq!(first.dirty, 0);
+        paint(first.address, first.usable, 7);
+        arena.release(cursor, first.address).unwrap();
+        let second = arena.allocate(cursor, bytes, 64).unwrap();
+        assert_eq!(second.address / UNIT, first.address / UNIT, "{bytes}");
+        assert!(second.dirty > 0);
+        arena.release(cursor, second.address).unwrap();
+    }
+    let block = arena.allocate(cursor, 5 << 20, 64).unwrap();
+    arena.release(cursor, block.address).unwrap();
+    assert!(arena.trim(0) >= 5 << 20);
+    assert_eq!(arena.allocate(cursor, 5 << 20, 64).unwrap().dirty, 0);
+}
+
+#[test]
+fn survivors_do_not_hold_the_pages_between_them() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let blocks: Vec<Grant> = (0..4096).map(|_| arena.allocate(cursor, 16 << 10, 64).unwrap()).collect();
+    for (number, block) in blocks.iter().enumerate() {
+        paint(block.address, block.usable, number as u64);
+    }
+    for block in blocks.iter().enumerate().filter(|(at, _)| at % 64 != 0).map(|(_, block)| block) {
+        arena.release(cursor, block.address).unwrap();
+    }
+    arena.trim(0);
+    let live = arena.live_bytes() as usize;
+    assert_eq!(live, 64 * (16 << 10));
+    assert!(arena.resident_bytes() <= live + (64 << 10), "{} of {live}", arena.resident_bytes());
+    for (number, block) in blocks.iter().enumerate().step_by(64) {
+        assert_paint(block.address, block.usable, number as u64);
+    }
+}
+
+#[test]
+fn free_slots_stay_on_their_node() {
+    // The platform's node of this thread, modulo a topology of four.
+    let arena = arena(4);
+    let here = arena.node();
+    let cursor = arena.enter_thread();
+    let mine = arena.allocate(cursor, 3 << 20, 64).unwrap().address;
+    let other = arena.allocate(cursor, 3 << 20, 64).unwrap().address;
+    let slot = &arena.slots[arena.head(other).unwrap() as usize];
+    slot.set_node((here + 1) % 4);
+    arena.release(cursor, mine).unwrap();
+    arena.release(cursor, other).unwrap();
+    // The other was freed last, but lies on another node.
+    assert_eq!(arena.allocate(cursor, 3 << 20, 64).unwrap().address / UNIT, mine / UNIT);
+    assert_eq!(arena.allocate(cursor, 3 << 20, 64).unwrap().address / UNIT, other / UNIT);
+}
+
+#[test]
+fn a_full_arena_refuses() {
+    let options = Options { limit_bytes: 64 << 20, nodes: 1, huge_large: None, huge_small: None };
+    let arena = Arena::new(Region::reserve().unwrap(), &options);
+    let cursor = arena.enter_thread();
+    assert!(arena.allocate(cursor, 65 << 20, 64).is_none());
+    assert!(arena.allocate(cursor, usize::MAX / 2, 64).is_none());
+    let block = arena.allocate(cursor, 60 << 20, 64).unwrap();
+    assert!(arena.allocate(cursor, 8 << 20, 64).is_none());
+    arena.release(cursor, block.address).unwrap();
+    assert!(arena.allocate(cursor, 8 << 20, 64).is_some());
+    assert!(arena.allocate(cursor, 1, 1 << 60).is_none());
+}
