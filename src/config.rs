@@ -69,7 +69,8 @@ pub const OPTIONS: [Opt; 11] = [
         kind: Kind::Choice(&["auto", "phase", "off"]),
         default: MODE_AUTO,
         default_text: "auto",
-        meaning: "when the arena serves requests: `auto`, from the first request of 1 MiB on and, once the program has \
+        meaning:
+            "when the arena serves requests: `auto`, from the first request of 1 MiB on and, once the program has \
                   begun a phase, only inside phases; `phase`, only inside phases; `off`, never",
     },
     Opt {

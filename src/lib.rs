@@ -19,37 +19,37 @@ mod client;
 pub use client::*;
 
 #[cfg(feature = "interpose")]
-mod capi;
-#[cfg(feature = "interpose")]
-mod router;
-#[cfg(feature = "interpose")]
-mod system;
-#[cfg(feature = "interpose")]
-mod retention;
+mod arena;
 #[cfg(feature = "interpose")]
 mod background;
 #[cfg(feature = "interpose")]
-mod init;
+mod block;
 #[cfg(feature = "interpose")]
-mod fork;
-#[cfg(feature = "interpose")]
-mod trace;
-#[cfg(feature = "interpose")]
-mod stats;
+mod capi;
 #[cfg(feature = "interpose")]
 mod config;
 #[cfg(feature = "interpose")]
-mod block;
+mod fork;
 #[cfg(feature = "interpose")]
-mod arena;
+mod init;
 #[cfg(feature = "interpose")]
-mod tls;
+mod platform;
 #[cfg(feature = "interpose")]
 mod report;
 #[cfg(feature = "interpose")]
+mod retention;
+#[cfg(feature = "interpose")]
+mod router;
+#[cfg(feature = "interpose")]
+mod stats;
+#[cfg(feature = "interpose")]
 mod sync;
 #[cfg(feature = "interpose")]
-mod platform;
+mod system;
+#[cfg(feature = "interpose")]
+mod tls;
+#[cfg(feature = "interpose")]
+mod trace;
 
 /// The library's version.
 #[cfg(feature = "interpose")]

@@ -56,7 +56,7 @@ pub fn after_phase(arena: &'static Arena) {
     let old = Some(BUDGET.load(Relaxed)).filter(|&budget| budget != NO_BUDGET);
     let budget = retain::next_budget(old, arena.phase_peak_bytes());
     BUDGET.store(budget, Relaxed);
-    let keep = cap_bytes().unwrap_or(usize::MAX).min(budget as usize);
+    let keep = cap_bytes().unwrap_or(usize::MAX).min(budget as usize + retain::SLACK_BYTES);
     if arena.free_resident_bytes() <= keep {
         return;
     }

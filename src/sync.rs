@@ -1,9 +1,7 @@
 //! The atomics that everything here uses (a model checker's would come in here), and the one lock.
 #![forbid(unsafe_code)]
 
-pub use core::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering,
-};
+pub use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 
 use crate::platform;
 use Ordering::{Acquire, Relaxed, Release};

@@ -248,8 +248,7 @@ unsafe extern "C" fn filtered_usable_size(block: *mut c_void) -> usize {
         return unsafe { bootstrap_bytes(block) };
     }
     // SAFETY: set before this function was reachable.
-    let real: unsafe extern "C" fn(*mut c_void) -> usize =
-        unsafe { core::mem::transmute(REAL_USABLE_SIZE.get()) };
+    let real: unsafe extern "C" fn(*mut c_void) -> usize = unsafe { core::mem::transmute(REAL_USABLE_SIZE.get()) };
     // SAFETY: the caller's block.
     unsafe { real(block) }
 }

@@ -15,7 +15,6 @@ impl Arena {
         // A slot starts at a multiple of the unit; only for more than that is there slack to reserve.
         let slack = align.saturating_sub(UNIT);
         let class = size::slot_class(bytes.checked_add(slack)?)?;
-        self.make_room(bytes, class);
         let head = self.take_slot(class)?;
         let slot = &self.slots[head as usize];
         let start = self.region.unit_address(head as usize);
@@ -25,6 +24,7 @@ impl Arena {
             self.colour().min(slot.bytes() - bytes) & !(GRANULE - 1)
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
+        self.make_room(head, offset + usable);
         slot.offset.store(offset, Relaxed);
         slot.usable.store(usable, Relaxed);
         let old = slot.touch(offset + usable);

@@ -8,6 +8,7 @@ mod broken_reset;
 pub mod cursor;
 pub mod global;
 mod large;
+mod mover;
 pub mod phase;
 pub mod region;
 pub mod retain;
@@ -21,6 +22,7 @@ use crate::platform::HugePages;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
 use crate::tls::{self, CursorState, Thread};
 use cursor::{Counters, Registry};
+use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
 use slot::{Slot, SlotList, State, Zone};
@@ -89,6 +91,7 @@ pub struct Arena {
     /// Touched bytes of the slots in the pools.
     free_resident: AtomicUsize,
     purged_bytes: AtomicU64,
+    mover: Mover,
     /// Guards walks that keep blocks from their owners for a moment.
     trimming: Lock,
     /// A nested call could not take a lock: a slot waits in the wrong state for the next sweep.
@@ -128,6 +131,7 @@ impl Arena {
             phase_peak: AtomicI64::new(0),
             free_resident: AtomicUsize::new(0),
             purged_bytes: AtomicU64::new(0),
+            mover: Mover::default(),
             trimming: Lock::new(),
             unsettled: AtomicBool::new(false),
             next_colour: AtomicUsize::new(0),
@@ -347,8 +351,7 @@ impl Arena {
             reserved_bytes: self.region.bytes() as u64,
             reused_bytes: self.sum(|counters| &counters.reused_bytes),
             fresh_bytes: self.sum(|counters| &counters.fresh_bytes),
-            // Pages are not moved between slots yet; a surplus is given back instead.
-            moved_bytes: 0,
+            moved_bytes: self.mover.moved_bytes(),
             returned_bytes: self.purged_bytes.load(Relaxed),
             threads_seen: self.cursors.threads_seen(),
         }

@@ -162,6 +162,11 @@ impl Region {
         }
     }
 
+    /// Moves the pages of whole units to others, from one slot without blocks to another.
+    pub fn move_units(&self, from: usize, to: usize, units: usize) -> bool {
+        platform::move_pages(self.unit_address(from), self.unit_address(to), units * UNIT)
+    }
+
     pub fn populate(&self, start: usize, bytes: usize) -> bool {
         platform::populate(start, bytes)
     }

@@ -1,13 +1,13 @@
 //! What becomes of free pages: kept within a budget, given back beyond it.
 #![forbid(unsafe_code)]
 
-use super::size::{self, SLOT_CLASSES};
+use super::size::UNIT;
 use super::slot::{End, SlotList, State};
 use super::Arena;
 use crate::sync::Ordering::Relaxed;
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
-const SLACK_BYTES: usize = 32 << 20;
+pub const SLACK_BYTES: usize = 32 << 20;
 
 /// How many bytes of free pages to give back before `fresh` more are touched, so that live and free pages together
 /// stay within the live peak and the slack.
@@ -23,45 +23,49 @@ pub fn next_budget(budget: Option<u64>, peak: u64) -> u64 {
 }
 
 impl Arena {
-    /// Called before a large block takes pages: those of a free slot of its class, or fresh ones.
-    pub(super) fn make_room(&self, bytes: usize, class: usize) {
+    /// Called before a large block touches a slot up to `end`: while live and free pages together would exceed the live
+    /// peak, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given back.
+    pub(super) fn make_room(&self, head: u32, end: usize) {
+        let fresh = end.saturating_sub(self.slots[head as usize].touched.load(Relaxed));
         let free = self.free_resident.load(Relaxed);
-        if free <= SLACK_BYTES || self.has_free_slot(class) {
+        if fresh == 0 || free <= SLACK_BYTES {
             return;
         }
         let live = self.live.load(Relaxed).max(0) as usize;
         let peak = self.peak.load(Relaxed).max(0) as usize;
-        let surplus = surplus(live, peak, free, bytes);
+        let surplus = surplus(live, peak, free, fresh);
         if surplus > 0 {
-            self.purge_slots(free - surplus);
+            let moved = self.move_in(head, surplus.min(fresh));
+            self.purge_slots(free.saturating_sub(surplus.max(moved)));
         }
     }
 
-    fn has_free_slot(&self, class: usize) -> bool {
-        (0..self.nodes).any(|node| self.pools[node * SLOT_CLASSES + class].end(End::Front) != 0)
-    }
-
-    /// Gives back the pages of free slots, the largest classes first and in each the slot that has been free longest,
-    /// until at most `keep` bytes of them are resident. The bytes given back.
+    /// Gives back pages of free slots until at most `keep` bytes of them are resident: the largest classes first, in
+    /// each the slot that has been free longest, and of that no more than needed. The bytes given back.
     pub fn purge_slots(&self, keep: usize) -> usize {
         let mut given = 0;
         for pool in self.pools.iter().rev() {
-            while self.free_resident.load(Relaxed) > keep {
+            loop {
+                let surplus = self.free_resident.load(Relaxed).saturating_sub(keep);
+                if surplus == 0 {
+                    break;
+                }
                 let Some(head) = self.take_resident(pool) else { break };
                 let slot = &self.slots[head as usize];
                 let touched = slot.touched.load(Relaxed);
+                let rest = (touched.saturating_sub(surplus) / UNIT) * UNIT;
                 let start = self.region.unit_address(head as usize);
                 // No lock is held here: allocation never waits for the kernel.
-                let purged = self.region.purge(start, start + touched.next_multiple_of(self.region.page_bytes()));
+                let purged = self.region.purge(start + rest, start + touched.next_multiple_of(UNIT));
                 if purged > 0 {
-                    slot.touched.store(0, Relaxed);
+                    slot.touched.store(rest, Relaxed);
+                    given += touched - rest;
                 }
-                given += purged;
                 slot.set_word(slot.word().with_state(State::Limbo));
                 self.put_slot(head, End::Back);
                 if purged == 0 {
                     // The kernel refuses: what is resident stays so.
-                    return given;
+                    break;
                 }
             }
         }
@@ -70,7 +74,7 @@ impl Arena {
     }
 
     /// The free slot with pages that has been in a pool longest, `Held`.
-    fn take_resident(&self, pool: &SlotList) -> Option<u32> {
+    pub(super) fn take_resident(&self, pool: &SlotList) -> Option<u32> {
         if pool.end(End::Back) == 0 {
             return None;
         }
@@ -159,16 +163,16 @@ impl Arena {
     pub fn prefault(&self, bytes: usize) -> usize {
         let zone = &self.zones[1];
         let next = zone.next.load(Relaxed) as usize;
-        let units = bytes.div_ceil(size::UNIT).min(zone.end as usize - next);
+        let units = bytes.div_ceil(UNIT).min(zone.end as usize - next);
         let mut done = 0;
         // Unit by unit, so that a limit is met gently. Contents stay, so a slot carved meanwhile takes no harm.
         while done < units
             && self.region.commit_units(next + done, next + done + 1)
-            && self.region.populate(self.region.unit_address(next + done), size::UNIT)
+            && self.region.populate(self.region.unit_address(next + done), UNIT)
         {
             done += 1;
         }
-        done * size::UNIT
+        done * UNIT
     }
 
     /// A phase begins: its peak starts from what is live.

@@ -115,11 +115,8 @@ impl Arena {
     fn take_block(&self, head: u32, class: usize) -> Option<Grant> {
         let (slot, table, shape) = self.span(head, class);
         let hint = slot.hint.load(Relaxed) as usize;
-        let index = if hint != 0 && table.claim(hint - 1) {
-            hint - 1
-        } else {
-            table.claim_lowest(shape.blocks as usize)?
-        };
+        let index =
+            if hint != 0 && table.claim(hint - 1) { hint - 1 } else { table.claim_lowest(shape.blocks as usize)? };
         slot.hint.store(0, Relaxed);
         slot.charged.store(slot.charged.load(Relaxed).wrapping_add(1), Relaxed);
         if index >= slot.handed.load(Relaxed) as usize {

@@ -65,6 +65,41 @@ pub fn purge(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_DONTNEED)
 }
 
+/// Moves the pages of one range to another of the same size, whose own pages are dropped; the first reads as zero
+/// afterwards. False: not possible, and nothing has changed.
+pub fn move_pages(from: usize, to: usize, bytes: usize) -> bool {
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
+    let moved = with_errno_kept(|| {
+        // SAFETY: I1: both ranges lie in slots that the caller holds alone and in which no block lives.
+        unsafe { libc::mremap(at(from), bytes, bytes, flags, at(to)) }
+    });
+    moved != libc::MAP_FAILED
+}
+
+/// Mappings of this process, or `None` if that cannot be read. Reads at most a few megabytes of text.
+pub fn mappings() -> Option<usize> {
+    with_errno_kept(|| {
+        // SAFETY: a C string.
+        let file = unsafe { libc::open(c"/proc/self/maps".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+        if file < 0 {
+            return None;
+        }
+        let mut lines = 0;
+        let mut text = [0u8; 4096];
+        loop {
+            // SAFETY: pointer and length are those of a live array.
+            let n = unsafe { libc::read(file, text.as_mut_ptr().cast(), text.len()) };
+            match usize::try_from(n) {
+                Ok(n) if n > 0 => lines += text[..n.min(text.len())].iter().filter(|&&byte| byte == b'\n').count(),
+                _ => break,
+            }
+        }
+        // SAFETY: opened above.
+        unsafe { libc::close(file) };
+        Some(lines)
+    })
+}
+
 /// Faults a range in for writing; contents stay. False: not possible here, or no memory.
 pub fn populate(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_POPULATE_WRITE)
@@ -160,10 +195,8 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
 
 /// Like [`futex_wait`], for at most `timeout_ms`.
 pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
-    let timeout = libc::timespec {
-        tv_sec: (timeout_ms / 1000) as libc::time_t,
-        tv_nsec: (timeout_ms % 1000 * 1_000_000) as _,
-    };
+    let timeout =
+        libc::timespec { tv_sec: (timeout_ms / 1000) as libc::time_t, tv_nsec: (timeout_ms % 1000 * 1_000_000) as _ };
     let saved = errno();
     // SAFETY: as in `futex_wait`; `timeout` outlives the call.
     unsafe {
@@ -182,14 +215,7 @@ pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
 pub fn futex_wake(word: &AtomicU32, count: u32) {
     let saved = errno();
     // SAFETY: the kernel only uses the address as a key.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            ptr::from_ref(word),
-            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-            count,
-        )
-    };
+    unsafe { libc::syscall(libc::SYS_futex, ptr::from_ref(word), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, count) };
     set_errno(saved);
 }
 

@@ -194,9 +194,7 @@ pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr()) };
     // SAFETY: `attributes` is initialised, `entry` ignores its argument.
-    let error = unsafe {
-        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut())
-    };
+    let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut()) };
     // SAFETY: `old` was filled in above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut()) };
     // SAFETY: `attributes` is initialised and not used again.

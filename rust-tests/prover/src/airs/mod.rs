@@ -1,0 +1,62 @@
+//! What can be proven: one file per statement, and the proof system that they share.
+
+mod keccak;
+mod poseidon1_babybear;
+mod poseidon2_babybear_zk;
+mod poseidon2_koalabear;
+mod stark;
+
+pub use keccak::Keccak;
+pub use poseidon1_babybear::Poseidon1BabyBear;
+pub use poseidon2_babybear_zk::Poseidon2BabyBearZk;
+pub use poseidon2_koalabear::Poseidon2KoalaBear;
+
+use serde::Serialize;
+
+/// Permutations proven side by side in one row, as Plonky3's own examples do.
+const PERMUTATIONS_PER_ROW: usize = 8;
+
+/// A statement with fixed inputs. Nothing is kept between proofs: configuration, trace and random numbers are made anew
+/// each time, so every proof of a statement is the same, byte for byte.
+pub trait Statement {
+    type Proof: Serialize;
+
+    /// Makes the trace of 2^`rows_log2` rows and proves it.
+    fn prove(rows_log2: u32) -> Result<Self::Proof, String>;
+
+    fn verify(proof: &Self::Proof) -> Result<(), String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proves_the_same_twice<S: Statement>() {
+        let [first, second] = [(); 2].map(|()| {
+            let proof = S::prove(8).unwrap();
+            S::verify(&proof).unwrap();
+            crate::digest::of(&proof).unwrap().sha256
+        });
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn keccak() {
+        proves_the_same_twice::<Keccak>();
+    }
+
+    #[test]
+    fn poseidon1_babybear() {
+        proves_the_same_twice::<Poseidon1BabyBear>();
+    }
+
+    #[test]
+    fn poseidon2_koalabear() {
+        proves_the_same_twice::<Poseidon2KoalaBear>();
+    }
+
+    #[test]
+    fn poseidon2_babybear_zk() {
+        proves_the_same_twice::<Poseidon2BabyBearZk>();
+    }
+}

@@ -1,0 +1,176 @@
+//! The command line.
+
+use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Proves, verifies and drops the same statement N times, on the system allocator, and prints what each proof cost.
+///
+/// All inputs are fixed: a statement gives the same proof, byte for byte, in every run, on any number of threads and
+/// under any allocator. Times, CPU and faults are those of making the trace and the proof; verifying is timed apart.
+#[derive(Debug, Parser)]
+#[command(name = "prover", version)]
+pub struct Options {
+    /// What is proven
+    #[arg(long, value_enum, default_value_t = AirName::Poseidon2KoalaBear)]
+    pub air: AirName,
+
+    /// Height of the trace, as a power of two [default: 17 for Poseidon2/KoalaBear, 14 for the hiding one, else 16]
+    #[arg(long, value_name = "LOG2", value_parser = clap::value_parser!(u32).range(8..=24))]
+    pub rows_log2: Option<u32>,
+
+    /// How many proofs
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub iterations: u32,
+
+    /// Size of rayon's thread pool; 0: one thread per processor
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+
+    /// Make every proof inside a zkalloc phase (it is verified, digested and dropped outside). Does nothing where
+    /// libzkalloc is not loaded
+    #[arg(long)]
+    pub phase: bool,
+
+    /// Record every span of the prover with a tree-building tracing layer, and print the trees there
+    #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "stderr")]
+    pub tracing: Option<TraceTo>,
+
+    /// Print the SHA-256 of each serialized proof, and fail if a proof differs from the first one
+    #[arg(long)]
+    pub digest: bool,
+
+    /// Verify each proof (the default)
+    #[arg(long, overrides_with = "no_verify")]
+    pub verify: bool,
+
+    /// Do not verify the proofs
+    #[arg(long, overrides_with = "verify")]
+    pub no_verify: bool,
+
+    /// One JSON object per line on standard output: one per proof, and one for the run at the end
+    #[arg(long)]
+    pub json: bool,
+
+    /// Pause between proofs, as a prover that waits for the next block does
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub sleep_ms: u64,
+}
+
+impl Options {
+    pub fn rows_log2(&self) -> u32 {
+        self.rows_log2.unwrap_or(self.air.default_rows_log2())
+    }
+}
+
+/// The statements, each with its field and commitment scheme.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum AirName {
+    #[serde(rename = "poseidon1-babybear")]
+    #[value(name = "poseidon1-babybear")]
+    Poseidon1BabyBear,
+    #[serde(rename = "poseidon2-koalabear")]
+    #[value(name = "poseidon2-koalabear")]
+    Poseidon2KoalaBear,
+    #[serde(rename = "poseidon2-babybear-zk")]
+    #[value(name = "poseidon2-babybear-zk")]
+    Poseidon2BabyBearZk,
+    Keccak,
+}
+
+impl AirName {
+    /// The name as the command line takes it.
+    pub fn option_value(self) -> &'static str {
+        match self {
+            Self::Poseidon1BabyBear => "poseidon1-babybear",
+            Self::Poseidon2KoalaBear => "poseidon2-koalabear",
+            Self::Poseidon2BabyBearZk => "poseidon2-babybear-zk",
+            Self::Keccak => "keccak",
+        }
+    }
+
+    /// The height that is proven when none was asked for: it takes 1 to 3 GiB.
+    pub fn default_rows_log2(self) -> u32 {
+        match self {
+            Self::Poseidon2KoalaBear => 17,
+            Self::Poseidon1BabyBear | Self::Keccak => 16,
+            Self::Poseidon2BabyBearZk => 14,
+        }
+    }
+}
+
+/// For people: "Poseidon2 over KoalaBear".
+impl fmt::Display for AirName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Poseidon1BabyBear => "Poseidon1 over BabyBear",
+            Self::Poseidon2KoalaBear => "Poseidon2 over KoalaBear",
+            Self::Poseidon2BabyBearZk => "Poseidon2 over BabyBear, hiding",
+            Self::Keccak => "Keccak over KoalaBear",
+        })
+    }
+}
+
+/// Where the trees of spans go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum TraceTo {
+    /// Printed on standard error
+    Stderr,
+    /// Recorded and built all the same, but not printed
+    Sink,
+}
+
+/// Parses the command line. A bad one gives one line on standard error and status 2, where clap would give a paragraph.
+pub fn parse_or_exit<T: Parser>() -> T {
+    T::try_parse().unwrap_or_else(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+        _ => {
+            eprintln!("{}: {}", T::command().get_name(), one_line(&error.to_string()));
+            std::process::exit(2);
+        }
+    })
+}
+
+/// The part of clap's message that says what is wrong: up to the usage and the advice, joined to one line.
+fn one_line(message: &str) -> String {
+    message
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_option_is_one_line() {
+        for arguments in [
+            &["prover", "--air", "sha1"][..],
+            &["prover", "--rows-log2", "99"],
+            &["prover", "--iterations", "0"],
+            &["prover", "--tracing=loud"],
+            &["prover", "extra"],
+            &["prover", "--threads"],
+        ] {
+            let error = Options::try_parse_from(arguments).expect_err("must be refused");
+            let line = one_line(&error.to_string());
+            assert!(line.starts_with("error: "), "{line}");
+            assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+        }
+    }
+
+    #[test]
+    fn each_name_is_the_option_value() {
+        for air in AirName::value_variants() {
+            assert_eq!(air.to_possible_value().unwrap().get_name(), air.option_value());
+            assert_eq!(serde_json::to_value(air).unwrap(), air.option_value());
+        }
+    }
+}

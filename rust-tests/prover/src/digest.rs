@@ -1,0 +1,23 @@
+//! A fingerprint of a proof, so that proofs of different runs can be compared byte for byte.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// A proof in serialized form.
+pub struct Fingerprint {
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Length of what was hashed.
+    pub bytes: usize,
+}
+
+/// Serializes the proof as Plonky3's own programs do (postcard) and hashes the bytes.
+pub fn of(proof: &impl Serialize) -> Result<Fingerprint, String> {
+    let bytes = postcard::to_allocvec(proof).map_err(|error| format!("the proof cannot be serialized: {error}"))?;
+    let mut sha256 = String::with_capacity(64);
+    for byte in Sha256::digest(&bytes) {
+        write!(sha256, "{byte:02x}").expect("a String takes what is written to it");
+    }
+    Ok(Fingerprint { sha256, bytes: bytes.len() })
+}

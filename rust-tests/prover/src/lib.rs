@@ -1,0 +1,13 @@
+//! A Plonky3 prover for measuring allocators: it proves the same statement again and again on the system allocator,
+//! verifies each proof, drops it, and says what it cost. The program is `main.rs`; the demo shares [`record`], the lines
+//! that it prints, and [`cli`].
+
+#![forbid(unsafe_code)]
+
+pub mod airs;
+pub mod cli;
+pub mod digest;
+pub mod measure;
+pub mod output;
+pub mod record;
+pub mod run;

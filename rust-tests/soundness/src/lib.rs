@@ -1,0 +1,11 @@
+//! What the programs in `src/bin` and the tests that preload a library into them have in common.
+//!
+//! A bump arena that is reset at the end of a phase hands out memory that the program still uses. Each program is one
+//! way in which that happened to a real prover; each must be clean under libzkalloc and must fail under the build whose
+//! protection is off (feature `broken-reset`), or it would prove nothing.
+#![forbid(unsafe_code)]
+
+pub mod program;
+pub mod prover;
+pub mod runner;
+pub mod survivor;
