@@ -297,7 +297,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The option whose name is nearest to `name`, in letters to change, add or drop.
+/// The option whose name is nearest to `name`, in letters to change, add or drop, whatever their case.
 fn nearest(name: &[u8]) -> &'static str {
     let distance = |option: &&Opt| edit_distance(name, option.name.as_bytes());
     OPTIONS.iter().min_by_key(distance).map_or("", |option| option.name)
@@ -311,7 +311,7 @@ fn edit_distance(from: &[u8], to: &[u8]) -> usize {
         let mut diagonal = row[0];
         row[0] = at + 1;
         for (column, &other) in to.iter().enumerate() {
-            let change = diagonal + usize::from(letter != other);
+            let change = diagonal + usize::from(!letter.eq_ignore_ascii_case(&other));
             diagonal = row[column + 1];
             row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
         }
@@ -361,6 +361,7 @@ mod tests {
     fn unknown_names_find_their_neighbour() {
         assert_eq!(nearest(b"ZK_ALLOC_MOD"), "ZK_ALLOC_MODE");
         assert_eq!(nearest(b"ZK_ALLOC_MINBYTES"), "ZK_ALLOC_MIN_BYTES");
+        assert_eq!(nearest(b"ZK_ALLOC_verbose"), "ZK_ALLOC_VERBOSE");
         assert_eq!(nearest(b"ZK_ALLOC_DECAY"), "ZK_ALLOC_DECAY_MS");
         assert_eq!(edit_distance(b"kitten", b"sitting"), 3);
     }

@@ -23,6 +23,7 @@ static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
 pub fn start() {
     let _busy = Busy::enter();
     system::resolve();
+    system::warm_up();
     config::read_environment();
     stats::prepare_report();
     fork::register();

@@ -44,9 +44,9 @@ macro_rules! forward {
             #[inline]
             pub unsafe fn $function($($argument: $type),*) -> $result {
                 let function = $slot.get();
+                type Function = unsafe extern "C" fn($($type),*) -> $result;
                 // SAFETY: the slot holds either the stand-in or the symbol of this name, both of this C type.
-                let function: unsafe extern "C" fn($($type),*) -> $result =
-                    unsafe { core::mem::transmute(function) };
+                let function = unsafe { core::mem::transmute::<*mut c_void, Function>(function) };
                 // SAFETY: the caller's.
                 unsafe { function($($argument),*) }
             }
@@ -110,6 +110,15 @@ pub fn resolve() {
             }
         }
     }
+}
+
+/// Makes the next allocator's first request while there is one thread. glibc initialises itself then, without a lock,
+/// and relies on `pthread_create` allocating before there are two threads; but what that asks for may go to the arena.
+pub fn warm_up() {
+    // SAFETY: takes no pointer.
+    let block = unsafe { malloc(1) };
+    // SAFETY: null, or the block just made.
+    unsafe { free(block) };
 }
 
 /// Finds the next allocator for a stand-in. False: this thread is doing so already, and dlsym itself allocates.
@@ -294,8 +303,10 @@ fn is_bootstrap(block: *mut c_void) -> bool {
 /// # Safety
 /// `block` is a block of the buffer.
 unsafe fn bootstrap_bytes(block: *mut c_void) -> usize {
-    // SAFETY: `bootstrap` wrote a header in front of every block.
-    unsafe { block.byte_sub(BOOTSTRAP_HEADER).cast::<usize>().read() }
+    // SAFETY: `bootstrap` left room for a header in front of every block.
+    let header = unsafe { block.byte_sub(BOOTSTRAP_HEADER) }.cast::<usize>();
+    // SAFETY: and wrote it.
+    unsafe { header.read() }
 }
 
 /// # Safety

@@ -22,7 +22,8 @@ pub fn install(arena: Arena) {
     assert!(BYTES.load(Relaxed) == 0);
     let (base, bytes) = (arena.region().base(), arena.region().bytes());
     // SAFETY: nobody reads the place before `BYTES` is set, and nobody writes it twice.
-    unsafe { (*PLACE.0.get()).write(arena) };
+    let place = unsafe { &mut *PLACE.0.get() };
+    place.write(arena);
     BASE.store(base, Relaxed);
     // Release: pairs with the Acquire in `get` and `owner`.
     BYTES.store(bytes, Release);
@@ -35,8 +36,10 @@ pub fn get() -> Option<&'static Arena> {
     if BYTES.load(Acquire) == 0 {
         return None;
     }
-    // SAFETY: written before `BYTES` was, and never changed or dropped since.
-    Some(unsafe { (*PLACE.0.get()).assume_init_ref() })
+    // SAFETY: never written again once `BYTES` is set.
+    let place = unsafe { &*PLACE.0.get() };
+    // SAFETY: written before `BYTES` was, and never dropped.
+    Some(unsafe { place.assume_init_ref() })
 }
 
 /// The arena, if `address` lies in its reservation. The small path of `free`: two loads, a subtraction, a compare.

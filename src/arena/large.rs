@@ -12,6 +12,8 @@ const COLOUR_BYTES: usize = 4096;
 
 impl Arena {
     pub(super) fn allocate_large(&self, bytes: usize, align: usize) -> Option<Grant> {
+        // A block of no bytes is a block all the same: it needs an address of its own.
+        let bytes = bytes.max(1);
         // A slot starts at a multiple of the unit; only for more than that is there slack to reserve.
         let slack = align.saturating_sub(UNIT);
         let class = size::slot_class(bytes.checked_add(slack)?)?;

@@ -270,3 +270,17 @@ fn a_full_arena_refuses() {
     assert!(arena.allocate(cursor, 8 << 20, 64).is_some());
     assert!(arena.allocate(cursor, 1, 1 << 60).is_none());
 }
+
+#[test]
+fn blocks_of_no_bytes_have_addresses_of_their_own() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    for align in [1, 64, 4096, 1 << 20, 2 << 20, 4 << 20, 1 << 30] {
+        let first = arena.allocate(cursor, 0, align).unwrap();
+        let second = arena.allocate(cursor, 0, align).unwrap();
+        assert_ne!(first.address, second.address, "{align}");
+        assert!(arena.owns(first.address), "{align}");
+        assert_eq!(arena.release(cursor, first.address), Ok(first.usable), "{align}");
+        assert_eq!(arena.release(cursor, second.address), Ok(second.usable), "{align}");
+    }
+}

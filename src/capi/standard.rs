@@ -62,8 +62,11 @@ unsafe fn free_in_arena(arena: &'static Arena, pointer: *mut c_void) {
 pub unsafe extern "C" fn realloc(pointer: *mut c_void, bytes: usize) -> *mut c_void {
     let Some(block) = NonNull::new(pointer) else { return malloc(bytes) };
     match router::owner(pointer.addr()) {
-        // SAFETY: the program's block.
-        Some(arena) => unsafe { realloc_in_arena(arena, Block::from_program(block), bytes) },
+        Some(arena) => {
+            // SAFETY: the program hands its block over.
+            let block = unsafe { Block::from_program(block) };
+            realloc_in_arena(arena, block, bytes)
+        }
         None => {
             router::note_system_request(bytes);
             // SAFETY: not the arena's, so the next allocator's: it stays there at every size.
@@ -72,9 +75,7 @@ pub unsafe extern "C" fn realloc(pointer: *mut c_void, bytes: usize) -> *mut c_v
     }
 }
 
-/// # Safety
-/// `block` is live.
-unsafe fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c_void {
+fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c_void {
     let usable = router::usable(arena, &block);
     if bytes == 0 {
         // Whatever the next allocator makes of it.

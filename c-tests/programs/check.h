@@ -1,0 +1,147 @@
+/* What every test program shares: checks, patterns, and the proof that the library is loaded (or is not). */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zkalloc.h>
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+#define GIB ((size_t)1 << 30)
+
+/* Any thread, any child process: no lock is taken and nothing of the parent's stdio is flushed twice. */
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            dprintf(2, "%s:%d: check failed: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);                  \
+            _exit(1);                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
+static inline int preloaded(void) {
+    const char *expected = getenv("ZK_TEST_PRELOAD");
+    return expected && expected[0] == '1';
+}
+
+/* Fails unless the library is loaded exactly when the runner says so, and malloc is the library's own. */
+static inline void check_preload(void) {
+    void *version = dlsym(RTLD_DEFAULT, "zk_version");
+    CHECK(getenv("ZK_TEST_PRELOAD") != NULL);
+    CHECK(preloaded() == (version != NULL));
+    if (version) {
+        Dl_info ours, mallocs;
+        CHECK(dladdr(version, &ours) && dladdr(dlsym(RTLD_DEFAULT, "malloc"), &mallocs));
+        CHECK(ours.dli_fbase == mallocs.dli_fbase);
+        CHECK(zk_version != NULL && zk_version()[0] != '\0');
+    }
+}
+
+/* Phases, depth and ownership, for programs that also run without the library. */
+static inline void begin_phase(void) {
+    if (zk_begin_phase) {
+        CHECK(zk_begin_phase() == 0);
+    }
+}
+
+static inline void end_phase(void) {
+    if (zk_end_phase) {
+        CHECK(zk_end_phase() == 0);
+    }
+}
+
+static inline zk_stats read_stats(void) {
+    zk_stats stats;
+    memset(&stats, 0, sizeof stats);
+    stats.size = sizeof stats;
+    CHECK(zk_stats_get(&stats) == 0);
+    CHECK(stats.size == sizeof stats);
+    return stats;
+}
+
+/* Mode auto engages the arena at the first request of 1 MiB or more; this is that request. */
+static inline void engage_arena(void) {
+    void *block = malloc(2 * MIB);
+    CHECK(block != NULL);
+    free(block);
+}
+
+/* The program must not be fooled by an arena that was never used: ZK_TEST_ARENA is "used" or "unused". */
+static inline void check_arena_use(void) {
+    const char *expected = getenv("ZK_TEST_ARENA");
+    if (expected) {
+        CHECK(preloaded());
+        CHECK((strcmp(expected, "used") == 0) == (read_stats().arena_allocs > 0));
+    }
+}
+
+/* Every arena block was freed. (With a threshold below 4096 libc's own small blocks are among them, and may live on.) */
+static inline void check_nothing_lives(void) {
+    if (zk_stats_get && zk_min_arena_bytes() >= 4096) {
+        zk_stats stats = read_stats();
+        CHECK(stats.live_blocks == 0 && stats.live_bytes == 0);
+        CHECK(stats.arena_allocs == stats.arena_frees);
+    }
+}
+
+/* xorshift64: the same sequence in every run. */
+static inline uint64_t random_next(uint64_t *state) {
+    uint64_t x = *state;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return *state = x;
+}
+
+static inline uint64_t pattern_word(size_t index, uint64_t seed) {
+    return (index + 1) * 0x9E3779B97F4A7C15u ^ (seed + 1) * 0xD1B54A32D192ED03u;
+}
+
+/* Writes a pattern that depends on every index and on the seed; a prefix of it is the pattern of a shorter block.
+ * (__builtin_memcpy: -fno-builtin would make each word a call.) */
+static inline void fill_pattern(void *block, size_t size, uint64_t seed) {
+    char *bytes = (char *)block;
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t word = pattern_word(i, seed);
+        __builtin_memcpy(bytes + i, &word, 8);
+    }
+    uint64_t word = pattern_word(i, seed);
+    memcpy(bytes + i, &word, size - i);
+}
+
+static inline int has_pattern(const void *block, size_t size, uint64_t seed) {
+    const char *bytes = (const char *)block;
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t found;
+        __builtin_memcpy(&found, bytes + i, 8);
+        if (found != pattern_word(i, seed)) {
+            return 0;
+        }
+    }
+    uint64_t word = pattern_word(i, seed);
+    return memcmp(bytes + i, &word, size - i) == 0;
+}
+
+static inline int all_zero(const void *block, size_t size) {
+    const unsigned char *bytes = (const unsigned char *)block;
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+static inline const char *errno_name(int error) {
+    switch (error) {
+    case 0: return "0";
+    case ENOMEM: return "ENOMEM";
+    case EINVAL: return "EINVAL";
+    case EBADF: return "EBADF";
+    default: return "another errno";
+    }
+}
+
+#endif

@@ -1,0 +1,16 @@
+//! Runner of the C and C++ tests: finds `libzkalloc.so`, compiles `programs/*.c|*.cpp`, runs them with and without the
+//! library, and generates `include/zkalloc.h`.
+//!
+//! A missing library, compiler or program fails a test; nothing is skipped.
+
+mod compile;
+mod header;
+mod library;
+mod process;
+mod stats;
+
+pub use compile::Build;
+pub use header::{committed_header, generate_header, header_path};
+pub use library::{library, repository, temporary_dir};
+pub use process::{Outcome, Run};
+pub use stats::StatsFile;

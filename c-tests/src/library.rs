@@ -1,0 +1,49 @@
+//! Where things are: the repository, the library under test, scratch space.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("c-tests lies inside the repository").to_path_buf()
+}
+
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), |dir| repository().join(dir))
+}
+
+/// The library under test: `$ZKALLOC_LIB`, else `target/release/libzkalloc.so`.
+///
+/// # Panics
+/// When there is no such file: a test that ran without the library would prove nothing.
+pub fn library() -> PathBuf {
+    let path = env::var_os("ZKALLOC_LIB").map_or_else(|| target_dir().join("release/libzkalloc.so"), PathBuf::from);
+    match path.canonicalize() {
+        Ok(path) => path,
+        Err(error) => panic!(
+            "{}: {error}\nBuild the library first: `cargo build --release`, or name another one in ZKALLOC_LIB.",
+            path.display()
+        ),
+    }
+}
+
+/// Directory for compiled programs, shared by all tests.
+pub fn scratch_dir() -> PathBuf {
+    let dir = target_dir().join("c-tests");
+    fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    dir
+}
+
+/// A new empty directory, its name made of `label`, the process and a count. Whoever asked
+/// removes it when all went well; after a failure it stays for the reader.
+pub fn temporary_dir(label: &str) -> PathBuf {
+    // Relaxed: only uniqueness matters.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = scratch_dir().join(format!("{label}-{}-{count}", std::process::id()));
+    let _absent_is_fine = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    dir
+}
