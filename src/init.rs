@@ -52,12 +52,26 @@ pub fn engage() -> Option<&'static Arena> {
     arena
 }
 
-/// The arena, made if there is none yet. `None`, now and ever: no address space for it; said once.
-#[cold]
+/// The arena, made if there is none yet. `None`: mode off, or there is no address space for it, which is said once.
 pub fn make_arena() -> Option<&'static Arena> {
-    let _guard = LOCK.lock();
-    if global::get().is_some() || FAILED.load(Relaxed) || config::get(Key::Mode) == MODE_OFF {
+    if global::get().is_some() || config::get(Key::Mode) == MODE_OFF {
         return global::get();
+    }
+    let made = make_arena_once();
+    let arena = global::get()?;
+    let prefault_bytes = (config::get(Key::PrefaultMb) as usize).saturating_mul(1 << 20);
+    if made && prefault_bytes > 0 {
+        retention::prefault(arena, prefault_bytes);
+    }
+    Some(arena)
+}
+
+/// True: this call has made it.
+#[cold]
+fn make_arena_once() -> bool {
+    let _guard = LOCK.lock();
+    if global::get().is_some() || FAILED.load(Relaxed) {
+        return false;
     }
     let region = platform::create_exit_key(leave_thread).and_then(|key| {
         EXIT_KEY.store(key, Relaxed);
@@ -66,7 +80,7 @@ pub fn make_arena() -> Option<&'static Arena> {
     let Some(region) = region else {
         FAILED.store(true, Relaxed);
         report::line(format_args!("no address space for an arena: every request goes to the next allocator"));
-        return None;
+        return false;
     };
     let options = options();
     if config::get(Key::Verbose) == 1 {
@@ -77,14 +91,10 @@ pub fn make_arena() -> Option<&'static Arena> {
             options.limit_bytes >> 30
         ));
     }
-    global::install(Arena::new(region, &options));
-    let arena = global::get()?;
-    let prefault_bytes = (config::get(Key::PrefaultMb) as usize).saturating_mul(1 << 20);
-    if prefault_bytes > 0 {
-        retention::prefault(arena, prefault_bytes);
-    }
-    trace::counters(arena, c"arena made");
-    Some(arena)
+    let arena = Arena::new(region, &options);
+    trace::counters(&arena, c"arena made");
+    global::install(arena);
+    true
 }
 
 fn options() -> Options {

@@ -13,7 +13,7 @@ pub const WORTH_A_THREAD_BYTES: usize = 64 << 20;
 
 /// No phase has ended yet.
 const NO_BUDGET: u64 = u64::MAX;
-/// The running average of phase peaks. Changed under the phases' lock.
+/// The running average of phase peaks.
 static BUDGET: AtomicU64 = AtomicU64::new(NO_BUDGET);
 /// When the arena was last used, without a background thread to watch it.
 static LAST_USE_NS: AtomicU64 = AtomicU64::new(0);
@@ -51,7 +51,7 @@ fn cap_bytes() -> Option<usize> {
     }
 }
 
-/// After the last open phase was closed, under the phases' lock.
+/// After the last open phase was closed.
 pub fn after_phase(arena: &'static Arena) {
     let old = Some(BUDGET.load(Relaxed)).filter(|&budget| budget != NO_BUDGET);
     let budget = retain::next_budget(old, arena.phase_peak_bytes());

@@ -151,16 +151,15 @@ fn cursor(arena: &'static Arena, thread: Thread) -> Option<u32> {
 /// Opens a phase. 0, or ENOMEM: there is no arena.
 pub fn begin_phase() -> c_int {
     let _busy = Busy::enter();
+    let arena = init::make_arena();
     PHASES.begin(|| {
-        if config::get(Key::Mode) != MODE_OFF {
-            if let Some(arena) = global::get().or_else(init::make_arena) {
-                arena.begin_phase();
-            }
+        if let Some(arena) = arena {
+            arena.begin_phase();
         }
         set_gate();
         trace::phase_begins();
     });
-    if config::get(Key::Mode) == MODE_OFF || global::get().is_some() {
+    if arena.is_some() || config::get(Key::Mode) == MODE_OFF {
         0
     } else {
         libc::ENOMEM
@@ -170,29 +169,38 @@ pub fn begin_phase() -> c_int {
 /// Closes a phase. 0, or EINVAL: none is open.
 pub fn end_phase() -> c_int {
     let _busy = Busy::enter();
+    let mut ended = None;
     let result = PHASES.end(|| {
         set_gate();
-        let Some(arena) = global::get() else { return Live::default() };
-        let live = Live { blocks: arena.live_blocks(), bytes: arena.live_bytes() };
-        trace::phase_ends(arena, live);
-        if config::get(Key::Verbose) == 1 {
-            report::line(format_args!(
-                "phase {} ended: peak {} MiB live, survivors {} blocks, {} KiB",
-                PHASES.counts().1 + 1,
-                arena.phase_peak_bytes() >> 20,
-                live.blocks,
-                live.bytes >> 10
-            ));
-        }
-        #[cfg(feature = "broken-reset")]
-        arena.broken_reset();
-        retention::after_phase(arena);
-        live
+        ended = global::get();
+        ended.map_or(Live::default(), last_phase_ends)
     });
+    // The lock is free again: this may start a thread.
+    if let Some(arena) = ended {
+        retention::after_phase(arena);
+    }
     match result {
         Ok(()) => 0,
         Err(NotOpen) => libc::EINVAL,
     }
+}
+
+/// Takes stock as the last open phase ends, under the phases' lock.
+fn last_phase_ends(arena: &Arena) -> Live {
+    let live = Live { blocks: arena.live_blocks(), bytes: arena.live_bytes() };
+    trace::phase_ends(arena, live);
+    if config::get(Key::Verbose) == 1 {
+        report::line(format_args!(
+            "phase {} ended: peak {} MiB live, survivors {} blocks, {} KiB",
+            PHASES.counts().1 + 1,
+            arena.phase_peak_bytes() >> 20,
+            live.blocks,
+            live.bytes >> 10
+        ));
+    }
+    #[cfg(feature = "broken-reset")]
+    arena.broken_reset();
+    live
 }
 
 /// Lets the calling thread use the arena, or not. True: it might before.
@@ -217,10 +225,7 @@ pub fn trim(keep: usize) -> usize {
 /// Makes the arena if need be, and has memory faulted in for it. 0, or ENOMEM: there is no arena.
 pub fn prefault(bytes: usize) -> c_int {
     let _busy = Busy::enter();
-    let off = config::get(Key::Mode) == MODE_OFF;
-    let Some(arena) = global::get().or_else(|| if off { None } else { init::make_arena() }) else {
-        return libc::ENOMEM;
-    };
+    let Some(arena) = init::make_arena() else { return libc::ENOMEM };
     retention::prefault(arena, bytes);
     0
 }
