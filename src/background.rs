@@ -90,7 +90,7 @@ extern "C" fn run(_: *mut c_void) -> *mut c_void {
             Some(wait_ms) => platform::futex_wait_for(&WISHES, seen, wait_ms),
             None => {
                 ASLEEP.store(true, Relaxed);
-                platform::futex_wait(&WISHES, seen);
+                platform::futex_wait_for(&WISHES, seen, ASLEEP_MS);
                 ASLEEP.store(false, Relaxed);
             }
         }
@@ -104,6 +104,8 @@ struct Idle {
     since_ns: u64,
 }
 
+/// Whoever frees something while the thread is just falling asleep may miss to wake it: it looks again after this.
+const ASLEEP_MS: u64 = 60_000;
 /// How often to look.
 const LOOKS_PER_DECAY: u64 = 8;
 
@@ -118,8 +120,10 @@ impl Idle {
             (self.activity, self.since_ns) = (activity, now_ns);
         } else if now_ns - self.since_ns >= decay_ms.saturating_mul(1_000_000) {
             arena.trim(0);
-            return None;
-        } else if arena.free_resident_bytes() < WORTH_A_THREAD_BYTES {
+            if arena.activity() == activity {
+                return None;
+            }
+        } else if !arena.may_hold(WORTH_A_THREAD_BYTES) {
             return None;
         }
         Some((decay_ms / LOOKS_PER_DECAY).clamp(1, 1000))

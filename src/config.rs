@@ -272,7 +272,7 @@ fn parse(kind: Kind, value: &[u8]) -> Option<i64> {
             (min <= number && number <= max).then_some(number)
         }
         Kind::Path { switch } => match value {
-            b"0" if switch => Some(0),
+            b"0" => Some(0),
             b"1" if switch => Some(1),
             _ if value.len() <= PATH_BYTES => Some(PATH),
             _ => None,
@@ -292,7 +292,7 @@ impl fmt::Display for Kind {
             }
             Kind::Integer { min, max } => write!(out, "a whole number from {min} to {max}"),
             Kind::Path { switch: true } => write!(out, "0, 1 or a path of at most {PATH_BYTES} bytes"),
-            Kind::Path { switch: false } => write!(out, "a path of at most {PATH_BYTES} bytes"),
+            Kind::Path { switch: false } => write!(out, "0 or a path of at most {PATH_BYTES} bytes"),
         }
     }
 }

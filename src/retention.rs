@@ -1,6 +1,7 @@
 //! When free memory goes back to the system: the options, applied at the moments that matter.
 #![forbid(unsafe_code)]
 
+use crate::arena::size::MEDIUM_MAX;
 use crate::arena::{retain, Arena};
 use crate::background;
 use crate::config::{self, Key, FROM_BUDGET};
@@ -21,20 +22,22 @@ static LAST_USE_NS: AtomicU64 = AtomicU64::new(0);
 /// Before a request is served.
 #[inline]
 pub fn before_alloc(arena: &Arena, bytes: usize) {
-    if config::get(Key::Background) == 0 && bytes > crate::arena::size::MEDIUM_MAX {
+    if config::get(Key::Background) == 0 && bytes > MEDIUM_MAX {
         decay_inside_call(arena);
     }
 }
 
-/// After a large block was freed.
-pub fn after_free(arena: &'static Arena) {
-    let free = arena.free_resident_bytes();
-    if let Some(keep) = cap_bytes().filter(|&keep| free > keep) {
+/// After a block was freed.
+#[inline]
+pub fn after_free(arena: &'static Arena, bytes: usize) {
+    if let Some(keep) = cap_bytes().filter(|&keep| arena.free_resident_bytes() > keep) {
         arena.purge_slots(keep);
     }
     if config::get(Key::Background) == 0 {
-        decay_inside_call(arena);
-    } else if free >= WORTH_A_THREAD_BYTES && config::get(Key::DecayMs) > 0 {
+        if bytes > MEDIUM_MAX {
+            decay_inside_call(arena);
+        }
+    } else if config::get(Key::DecayMs) > 0 && arena.may_hold(WORTH_A_THREAD_BYTES) {
         background::wake_for_decay();
     }
 }

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::arena::phase::{Live, NotOpen, Phases};
-use crate::arena::size::{GRANULE, MEDIUM_MAX};
+use crate::arena::size::GRANULE;
 use crate::arena::{global, Arena, Misuse};
 use crate::block::Block;
 use crate::config::{self, Key, MODE_AUTO, MODE_OFF};
@@ -18,6 +18,9 @@ use Ordering::Relaxed;
 
 /// In mode auto, the request that shows that a program is worth an arena.
 const ENGAGE_BYTES: usize = 1 << 20;
+
+/// Frees of less than this do not lead to memory being given back.
+const WORTH_A_LOOK_BYTES: usize = 4096;
 
 static GATE: AtomicUsize = AtomicUsize::new(usize::MAX);
 pub static PHASES: Phases = Phases::new();
@@ -106,10 +109,12 @@ pub fn note_system_request(bytes: usize) {
 pub fn release(arena: &'static Arena, block: Block) {
     let thread = Thread::current();
     let _busy = Busy::enter();
-    let cursor = if tls::is_nested() { None } else { cursor(arena, thread) };
+    let is_nested = tls::is_nested();
+    let cursor = if is_nested { None } else { cursor(arena, thread) };
     let address = block.address();
     match arena.release(cursor, address) {
-        Ok(bytes) if bytes > MEDIUM_MAX => retention::after_free(arena),
+        // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
+        Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => retention::after_free(arena, bytes),
         Ok(_) => {}
         // After a broken reset every block looks freed: the ancestor's `free` did nothing either.
         Err(_) if cfg!(feature = "broken-reset") => {}

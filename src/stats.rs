@@ -101,10 +101,31 @@ pub fn collect() -> [u64; NAMES.len()] {
 
 /// Where the summary goes: a copy of standard error, for programs that close theirs before the destructors run.
 static SUMMARY_FD: AtomicI64 = AtomicI64::new(2);
+/// Device and inode of that copy: a program may close every descriptor and open its own files in their place.
+static SUMMARY_FILE: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+fn identity(fd: i32) -> [u64; 2] {
+    platform::identify_file(fd).map_or([0, 0], |file| [file.device, file.inode])
+}
 
 pub fn prepare_report() {
     if config::get(Key::Stats) == 1 {
-        SUMMARY_FD.store(i64::from(platform::duplicate_stderr()), Relaxed);
+        let fd = platform::duplicate_stderr();
+        SUMMARY_FD.store(i64::from(fd), Relaxed);
+        for (place, value) in SUMMARY_FILE.iter().zip(identity(fd)) {
+            place.store(value, Relaxed);
+        }
+    }
+}
+
+/// The copy of standard error, or whatever has become of it where that was closed.
+fn summary_fd() -> i32 {
+    let fd = SUMMARY_FD.load(Relaxed) as i32;
+    let known = [SUMMARY_FILE[0].load(Relaxed), SUMMARY_FILE[1].load(Relaxed)];
+    if identity(fd) == known {
+        fd
+    } else {
+        2
     }
 }
 
@@ -144,7 +165,7 @@ fn summarise() {
     for (name, value) in NAMES.iter().zip(collect()) {
         let _ = writeln!(text, "  {name:<24} {value}");
     }
-    platform::write_all(SUMMARY_FD.load(Relaxed) as i32, text.as_bytes());
+    platform::write_all(summary_fd(), text.as_bytes());
 }
 
 /// `{"version": "0.1.0", "pid": 1, "stats": {"phases_begun": 0, ...}}`

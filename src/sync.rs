@@ -41,7 +41,8 @@ impl Lock {
     pub fn try_lock(&self) -> Option<Guard<'_>> {
         // Acquire: pairs with the Release in `release`.
         let won = self.word.compare_exchange(UNLOCKED, LOCKED, Acquire, Relaxed).is_ok();
-        won.then_some(Guard { lock: self })
+        // Lazily: a guard that was never won must not be dropped.
+        won.then(|| Guard { lock: self })
     }
 
     /// Locks without a guard: for the fork handlers, which lock in one function and unlock in another.
@@ -83,5 +84,37 @@ impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
         self.lock.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_try_does_not_unlock() {
+        let lock = Lock::new();
+        let guard = lock.lock();
+        assert!(lock.try_lock().is_none());
+        assert!(lock.try_lock().is_none(), "the first failure has released the lock");
+        drop(guard);
+        assert!(lock.try_lock().is_some());
+    }
+
+    #[test]
+    fn it_excludes() {
+        let lock = Lock::new();
+        let count = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let _guard = lock.lock();
+                        count.store(count.load(Relaxed) + 1, Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(count.load(Relaxed), 80_000);
     }
 }

@@ -16,6 +16,8 @@ use Ordering::Relaxed;
 pub static LOCK: Lock = Lock::new();
 /// The file has its first event. Under `LOCK`.
 static STARTED: AtomicBool = AtomicBool::new(false);
+/// Bytes of the file so far. Under `LOCK`.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 /// A fork's child, or a file that cannot be written: nothing more is recorded.
 static STOPPED: AtomicBool = AtomicBool::new(false);
 /// When the open phase began. Under the phases' lock.
@@ -83,6 +85,7 @@ pub fn finish() {
 /// A child without a file of its own (`%p`) records nothing: the file is its parent's.
 pub fn forget_in_child() {
     STARTED.store(false, Relaxed);
+    WRITTEN.store(0, Relaxed);
     if is_on() && !config::path_is_per_process(Key::Trace) {
         STOPPED.store(true, Relaxed);
     }
@@ -101,7 +104,18 @@ fn append(text: &[u8]) {
     let existing = if STARTED.swap(true, Relaxed) { Existing::Append } else { Existing::Replace };
     let write = |path: &CStr| match platform::open_file(path, existing) {
         Ok(fd) => {
-            platform::write_all(fd, text);
+            // Another process with the same environment may have begun the file anew.
+            let before = platform::identify_file(fd).and_then(|file| file.bytes);
+            if before.is_none_or(|bytes| bytes == WRITTEN.load(Relaxed)) {
+                platform::write_all(fd, text);
+                WRITTEN.fetch_add(text.len() as u64, Relaxed);
+            } else {
+                STOPPED.store(true, Relaxed);
+                report::line(format_args!(
+                    "another process writes to ZK_ALLOC_TRACE=\"{}\" too: this one stops; %p in the path is the process id",
+                    Escaped(path.to_bytes())
+                ));
+            }
             platform::close_file(fd);
         }
         Err(error) => {

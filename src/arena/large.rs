@@ -10,6 +10,12 @@ use crate::sync::Ordering::Relaxed;
 /// then do not fall on the same sets of the first-level caches, which are indexed by the offset in a page.
 const COLOUR_BYTES: usize = 4096;
 
+/// A slot's colour. It stays the same, so that an address that was freed before is known as such.
+fn colour(head: u32) -> usize {
+    // Odd steps visit all colours before any comes again.
+    head as usize * 27 * GRANULE % COLOUR_BYTES
+}
+
 impl Arena {
     pub(super) fn allocate_large(&self, bytes: usize, align: usize) -> Option<Grant> {
         // A block of no bytes is a block all the same: it needs an address of its own.
@@ -23,20 +29,20 @@ impl Arena {
         let offset = if align > GRANULE {
             start.next_multiple_of(align) - start
         } else {
-            self.colour().min(slot.bytes() - bytes) & !(GRANULE - 1)
+            colour(head).min(slot.bytes() - bytes) & !(GRANULE - 1)
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
-        self.make_room(head, offset + usable);
+        if self.make_room(head, offset + usable).is_err() {
+            // Whoever has the addresses now keeps them: the slot is never used again.
+            slot.touched.store(0, Relaxed);
+            slot.set_word(Word::new(State::Uncarved, LARGE_CLASS, 0));
+            return None;
+        }
         slot.offset.store(offset, Relaxed);
         slot.usable.store(usable, Relaxed);
         let old = slot.touch(offset + usable);
         slot.set_word(Word::new(State::Large, LARGE_CLASS, 0));
         Some(Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) })
-    }
-
-    fn colour(&self) -> usize {
-        // Odd steps visit all colours before any comes again.
-        self.next_colour.fetch_add(27 * GRANULE, Relaxed) % COLOUR_BYTES
     }
 
     /// Frees a large block that the caller has found live. Its usable bytes.

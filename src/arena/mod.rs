@@ -96,7 +96,6 @@ pub struct Arena {
     trimming: Lock,
     /// A nested call could not take a lock: a slot waits in the wrong state for the next sweep.
     unsettled: AtomicBool,
-    next_colour: AtomicUsize,
 }
 
 impl Arena {
@@ -106,10 +105,10 @@ impl Arena {
         // A quarter for spans and small slots: live bytes are limited well below it, and neither can starve the other,
         // since each carves from the other's part when its own is used up. Unit 0 is no slot: 0 means none.
         let middle = units / 4;
-        let zone = |start, end| Zone { start, end, next: AtomicU32::new(start) };
-        let zones = [zone(1, middle), zone(middle, units)];
-        for (zone, wish) in zones.iter().zip([options.huge_small, options.huge_large]) {
-            if let Some(wish) = wish {
+        let zone = |start, end, huge| Zone { start, end, huge, next: AtomicU32::new(start) };
+        let zones = [zone(1, middle, options.huge_small), zone(middle, units, options.huge_large)];
+        for zone in &zones {
+            if let Some(wish) = zone.huge {
                 // A kernel without huge pages refuses; nothing depends on it.
                 region.advise_huge(zone.start as usize, zone.end as usize, wish);
             }
@@ -134,7 +133,6 @@ impl Arena {
             mover: Mover::default(),
             trimming: Lock::new(),
             unsettled: AtomicBool::new(false),
-            next_colour: AtomicUsize::new(0),
             region,
         }
     }

@@ -4,7 +4,7 @@
 use super::size::UNIT;
 use super::slot::{End, State};
 use super::Arena;
-use crate::platform;
+use crate::platform::{self, Move};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use Ordering::Relaxed;
 
@@ -19,8 +19,8 @@ pub struct Mover {
 
 /// A move may leave a mapping behind at each of its four ends, and Linux allows a process 65,530 by default.
 const MOST_MAPPINGS: usize = 20_000;
-/// Moves between two counts of the mappings.
-const MOVES_PER_COUNT: u64 = 1024;
+/// Units moved between two counts of the mappings.
+const MOVES_PER_COUNT: u64 = 512;
 
 impl Mover {
     pub fn moved_bytes(&self) -> u64 {
@@ -39,38 +39,58 @@ impl Mover {
     }
 }
 
+/// The slot's addresses were lost to a failed move.
+pub struct Lost;
+
 impl Arena {
     /// Moves whole units with pages from free slots into a slot that the caller holds, from its first untouched unit
     /// on: at least `bytes`, unless there are too few. The bytes moved.
-    pub(super) fn move_in(&self, head: u32, bytes: usize) -> usize {
+    pub(super) fn move_in(&self, head: u32, bytes: usize) -> Result<usize, Lost> {
         let slot = &self.slots[head as usize];
-        let mut target = slot.touched.load(Relaxed).div_ceil(UNIT);
-        let mut wanted = bytes.div_ceil(UNIT).min(slot.units() - target);
+        let first = slot.touched.load(Relaxed).div_ceil(UNIT);
+        let wanted = bytes.div_ceil(UNIT).min(slot.units() - first);
         let mut moved = 0;
         for pool in self.pools.iter().rev() {
-            while wanted > 0 {
+            while moved < wanted {
                 let Some(donor) = self.take_resident(pool) else { break };
+                let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 let from = &self.slots[donor as usize];
-                let touched = from.touched.load(Relaxed).div_ceil(UNIT);
-                let units = touched.min(wanted);
-                let source = donor as usize + touched - units;
-                let done = self.mover.may_move() && self.region.move_units(source, head as usize + target, units);
-                if done {
-                    from.touched.store((touched - units) * UNIT, Relaxed);
-                    target += units;
-                    slot.touched.store(target * UNIT, Relaxed);
-                    wanted -= units;
-                    moved += units * UNIT;
-                }
                 from.set_word(from.word().with_state(State::Limbo));
                 self.put_slot(donor, End::Back);
-                if !done {
-                    self.mover.refused.store(true, Relaxed);
-                    return moved;
+                moved += units;
+                self.mover.bytes.fetch_add((units * UNIT) as u64, Relaxed);
+                match end {
+                    Move::Done => {}
+                    Move::Refused => return Ok(moved * UNIT),
+                    Move::Lost => return Err(Lost),
                 }
             }
         }
-        self.mover.bytes.fetch_add(moved as u64, Relaxed);
-        moved
+        Ok(moved * UNIT)
+    }
+
+    /// Moves up to `most` units from a donor's end to a slot, from its unit `at` on. Those that were moved.
+    fn move_from(&self, donor: u32, head: u32, at: usize, most: usize) -> (usize, Move) {
+        let (from, to) = (&self.slots[donor as usize], &self.slots[head as usize]);
+        let touched = from.touched.load(Relaxed).div_ceil(UNIT);
+        let units = touched.min(most);
+        let source = touched - units;
+        for unit in 0..units {
+            // Before the move: a child forked in the middle of it must take the pages for dirty (I2).
+            to.touched.store((at + unit + 1) * UNIT, Relaxed);
+            let done = if self.mover.may_move() {
+                self.region.move_unit(donor as usize + source + unit, head as usize + at + unit)
+            } else {
+                Move::Refused
+            };
+            if done != Move::Done {
+                self.mover.refused.store(true, Relaxed);
+                self.advise_zone(head as usize + at + unit);
+                // What was moved already lay in front of what was not: the donor keeps its end, with holes before it.
+                return (unit, done);
+            }
+        }
+        from.touched.store(source * UNIT, Relaxed);
+        (units, Move::Done)
     }
 }

@@ -7,7 +7,7 @@ use super::size::{SLOT_CLASSES, UNIT, UNIT_SHIFT};
 use super::slot::{Slot, SlotList};
 use super::span::BlockTable;
 use super::{BLOCK_CLASSES, SLOT_NODES};
-use crate::platform::{self, HugePages, Reservation};
+use crate::platform::{self, HugePages, Move};
 use crate::sync::AtomicU32;
 use core::ptr::{self, NonNull};
 
@@ -15,8 +15,8 @@ use core::ptr::{self, NonNull};
 const RESERVE_BYTES: usize = 1 << 40;
 /// Smaller than this an arena is of no use.
 const RESERVE_MIN_BYTES: usize = 64 << 20;
-/// Under strict overcommit, memory is promised in steps of this many units.
-const COMMIT_UNITS: usize = 16;
+/// Units are made usable in steps of this many.
+const COMMIT_UNITS: usize = 32;
 
 /// A type for which all zero bits are a valid value, so that a table of it may lie in fresh pages.
 ///
@@ -39,8 +39,6 @@ pub struct Region {
     base: usize,
     units: usize,
     page_bytes: usize,
-    /// False: units must be committed before use.
-    committed: bool,
     tables: Tables,
 }
 
@@ -73,11 +71,6 @@ impl Region {
         let units = bytes >> UNIT_SHIFT;
         let layout = Layout::new(units);
         let all = platform::reserve(bytes + layout.bytes, UNIT)?;
-        // The tables by unit count as memory there, and more addresses than the machine could ever fill only cost.
-        if !all.committed && bytes > platform::memory_bytes().saturating_mul(4).max(RESERVE_MIN_BYTES) {
-            platform::release(all.base, all.bytes);
-            return None;
-        }
         // As much again must be left to the program.
         match platform::reserve(bytes, UNIT) {
             Some(other) => platform::release(other.base, other.bytes),
@@ -86,17 +79,10 @@ impl Region {
                 return None;
             }
         }
-        let region = Self::with_tables(&all, units, &layout);
-        if region.is_none() {
-            platform::release(all.base, all.bytes);
-        }
-        region
-    }
-
-    fn with_tables(all: &Reservation, units: usize, layout: &Layout) -> Option<Self> {
-        let page_bytes = platform::page_bytes();
         let meta = all.base + units * UNIT;
-        if !all.committed && !platform::commit(meta, layout.bytes) {
+        // Lookups read the tables by unit wherever an address points, so all of them must be readable.
+        if !platform::commit(meta, layout.bytes) {
+            platform::release(all.base, all.bytes);
             return None;
         }
         let tables = Tables {
@@ -107,7 +93,7 @@ impl Region {
             heads: table(meta + layout.heads, units),
             blocks: table(meta + layout.blocks, units),
         };
-        Some(Self { base: all.base, units, page_bytes, committed: all.committed, tables })
+        Some(Self { base: all.base, units, page_bytes: platform::page_bytes(), tables })
     }
 
     pub fn tables(&self) -> Tables {
@@ -144,9 +130,6 @@ impl Region {
 
     /// Makes the units up to `end` usable; false when the system has no memory to promise.
     pub fn commit_units(&self, start: usize, end: usize) -> bool {
-        if self.committed {
-            return true;
-        }
         let end = end.next_multiple_of(COMMIT_UNITS).min(self.units);
         platform::commit(self.unit_address(start), (end - start) * UNIT)
     }
@@ -162,9 +145,9 @@ impl Region {
         }
     }
 
-    /// Moves the pages of whole units to others, from one slot without blocks to another.
-    pub fn move_units(&self, from: usize, to: usize, units: usize) -> bool {
-        platform::move_pages(self.unit_address(from), self.unit_address(to), units * UNIT)
+    /// Moves the pages of a unit to another, from one slot without blocks to another. A unit is always one mapping.
+    pub fn move_unit(&self, from: usize, to: usize) -> Move {
+        platform::move_pages(self.unit_address(from), self.unit_address(to), UNIT)
     }
 
     pub fn populate(&self, start: usize, bytes: usize) -> bool {

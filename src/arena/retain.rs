@@ -1,9 +1,11 @@
 //! What becomes of free pages: kept within a budget, given back beyond it.
 #![forbid(unsafe_code)]
 
-use super::size::UNIT;
+use super::mover::Lost;
+use super::size::{self, UNIT};
 use super::slot::{End, SlotList, State};
 use super::Arena;
+use crate::platform;
 use crate::sync::Ordering::Relaxed;
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
@@ -25,19 +27,20 @@ pub fn next_budget(budget: Option<u64>, peak: u64) -> u64 {
 impl Arena {
     /// Called before a large block touches a slot up to `end`: while live and free pages together would exceed the live
     /// peak, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given back.
-    pub(super) fn make_room(&self, head: u32, end: usize) {
+    pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
         let fresh = end.saturating_sub(self.slots[head as usize].touched.load(Relaxed));
         let free = self.free_resident.load(Relaxed);
         if fresh == 0 || free <= SLACK_BYTES {
-            return;
+            return Ok(());
         }
         let live = self.live.load(Relaxed).max(0) as usize;
         let peak = self.peak.load(Relaxed).max(0) as usize;
         let surplus = surplus(live, peak, free, fresh);
         if surplus > 0 {
-            let moved = self.move_in(head, surplus.min(fresh));
+            let moved = self.move_in(head, surplus.min(fresh))?;
             self.purge_slots(free.saturating_sub(surplus.max(moved)));
         }
+        Ok(())
     }
 
     /// Gives back pages of free slots until at most `keep` bytes of them are resident: the largest classes first, in
@@ -159,20 +162,31 @@ impl Arena {
         self.sum(|counters| &counters.allocs).wrapping_add(self.sum(|counters| &counters.frees))
     }
 
-    /// Faults fresh pages in where the next large blocks will be carved. The bytes that are resident now.
+    /// Faults memory in and leaves it in a free slot, from where it is moved to the blocks that want it. No more than the
+    /// arena may hold, nor than the machine has left. The bytes that are resident now.
     pub fn prefault(&self, bytes: usize) -> usize {
-        let zone = &self.zones[1];
-        let next = zone.next.load(Relaxed) as usize;
-        let units = bytes.div_ceil(UNIT).min(zone.end as usize - next);
-        let mut done = 0;
-        // Unit by unit, so that a limit is met gently. Contents stay, so a slot carved meanwhile takes no harm.
-        while done < units
-            && self.region.commit_units(next + done, next + done + 1)
-            && self.region.populate(self.region.unit_address(next + done), UNIT)
-        {
-            done += 1;
+        let bytes = bytes.min(self.limit_bytes).min(platform::unused_memory_bytes() / 4 * 3);
+        let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return 0 };
+        let slot = &self.slots[head as usize];
+        let start = self.region.unit_address(head as usize);
+        // Unit by unit, so that a limit is met gently.
+        for unit in 0..bytes.div_ceil(UNIT) {
+            if !self.region.populate(start + unit * UNIT, UNIT) {
+                break;
+            }
+            slot.touch((unit + 1) * UNIT);
         }
-        done * UNIT
+        let resident = slot.touched.load(Relaxed);
+        slot.set_word(slot.word().with_state(State::Limbo));
+        self.put_slot(head, End::Back);
+        resident
+    }
+
+    /// True: so much may be free and resident that it is worth giving back when nobody uses the arena.
+    #[inline]
+    pub fn may_hold(&self, bytes: usize) -> bool {
+        let freed = self.peak.load(Relaxed).saturating_sub(self.live.load(Relaxed));
+        freed >= bytes as i64 || self.free_resident.load(Relaxed) >= bytes
     }
 
     /// A phase begins: its peak starts from what is live.

@@ -4,6 +4,7 @@
 
 use super::size::{self, SLOT_CLASSES, UNIT};
 use super::{Arena, SLOT_NODES};
+use crate::platform::HugePages;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -218,10 +219,11 @@ impl SlotList {
 }
 
 /// A part of the reservation with one kind of pages, carved from its start.
-#[derive(Default)]
 pub struct Zone {
     pub start: u32,
     pub end: u32,
+    /// What the kernel was told about huge pages here.
+    pub huge: Option<HugePages>,
     /// The first unit that was never carved. Changed under `Arena::frontier`.
     pub next: AtomicU32,
 }
@@ -309,6 +311,14 @@ impl Arena {
         // Release: pairs with the Acquire in `for_each_slot`.
         zone.next.store(end as u32, Release);
         Some(head as u32)
+    }
+
+    /// Tells the kernel about huge pages in a unit that was mapped anew.
+    pub(super) fn advise_zone(&self, unit: usize) {
+        let zone = &self.zones[usize::from(unit >= self.zones[1].start as usize)];
+        if let Some(wish) = zone.huge {
+            self.region.advise_huge(unit, unit + 1, wish);
+        }
     }
 
     /// Visits every slot there is.

@@ -93,6 +93,22 @@ fn bit(index: usize) -> u64 {
 /// frees one block must not take and return a slot each time), and given back otherwise.
 const KEEP_EMPTY_BYTES: usize = 256 << 10;
 
+/// Far from where an i32 wraps.
+const MOST_CHARGED: u32 = 1 << 30;
+
+/// Counts blocks that the owner of a span hands out or frees. Its account since it took the span, as it is now.
+#[inline]
+fn charge(slot: &Slot, blocks: i32) -> i32 {
+    let charged = slot.charged.load(Relaxed) as i32 + blocks;
+    if charged.unsigned_abs() >= MOST_CHARGED {
+        slot.shift(State::Owned, State::Owned, i64::from(charged));
+        slot.charged.store(0, Relaxed);
+        return 0;
+    }
+    slot.charged.store(charged as u32, Relaxed);
+    charged
+}
+
 /// Partly free spans that a refill looks at before it takes a new slot.
 const PARTIAL_TRIES: usize = 4;
 
@@ -118,7 +134,7 @@ impl Arena {
         let index =
             if hint != 0 && table.claim(hint - 1) { hint - 1 } else { table.claim_lowest(shape.blocks as usize)? };
         slot.hint.store(0, Relaxed);
-        slot.charged.store(slot.charged.load(Relaxed).wrapping_add(1), Relaxed);
+        charge(slot, 1);
         if index >= slot.handed.load(Relaxed) as usize {
             slot.handed.store(index as u32 + 1, Relaxed);
         }
@@ -272,10 +288,9 @@ impl Arena {
         }
         if let Some(cursor) = cursor.filter(|cursor| slot.owner.load(Relaxed) == cursor.number()) {
             // Only this thread makes itself the owner, so it is so until this thread says otherwise.
-            let charged = slot.charged.load(Relaxed).wrapping_sub(1);
-            slot.charged.store(charged, Relaxed);
+            let charged = charge(slot, -1);
             slot.hint.store(index as u32 + 1, Relaxed);
-            if slot.word().count() + i64::from(charged as i32) == 0
+            if slot.word().count() + i64::from(charged) == 0
                 && shape.offset(slot.handed.load(Relaxed) as usize) > KEEP_EMPTY_BYTES
             {
                 self.give_up(cursor, class);
@@ -387,10 +402,14 @@ impl Arena {
         let end = shape.offset(shape.blocks as usize);
         let touched = slot.touched.load(Relaxed).next_multiple_of(page_bytes);
         let mut given = 0;
-        if touched > end.next_multiple_of(page_bytes) {
-            given += self.region.purge(base + end, base + touched);
-            // The owner only ever raises this, and never beyond `end`.
-            slot.touched.store(end, Relaxed);
+        let end_page = end.next_multiple_of(page_bytes);
+        if touched > end_page {
+            let purged = self.region.purge(base + end_page, base + touched);
+            if purged > 0 {
+                // The owner only ever raises this, and never beyond `end`.
+                slot.touched.store(end_page, Relaxed);
+            }
+            given += purged;
         }
         // Every block that has a byte on a touched page.
         let blocks = touched.div_ceil(shape.bytes as usize).min(shape.blocks as usize);
@@ -404,7 +423,7 @@ impl Arena {
             }
             if is_resident {
                 let last = index == shape.blocks as usize;
-                let run_end = if last { end.next_multiple_of(page_bytes) } else { shape.offset(index) };
+                let run_end = if last { end_page } else { shape.offset(index) };
                 let purged = self.region.purge(base + shape.offset(first), base + run_end);
                 given += purged;
                 if purged > 0 {

@@ -2,7 +2,7 @@
 //! Unsafe: every function here is a system call, a call into libc, or the thread pointer.
 
 use super::unix::{errno, set_errno, with_errno_kept};
-use super::{HugePages, Reservation};
+use super::{HugePages, Move, Reservation};
 use crate::sync::AtomicU32;
 use core::arch::{asm, global_asm};
 use core::ffi::{c_int, c_void};
@@ -15,28 +15,22 @@ pub(super) unsafe fn raw_errno_location() -> *mut c_int {
     unsafe { libc::__errno_location() }
 }
 
-/// Reserves `bytes` addresses aligned to `align`, without memory behind them yet.
+/// Reserves `bytes` addresses aligned to `align`. They must be committed before they are used.
 pub fn reserve(bytes: usize, align: usize) -> Option<Reservation> {
     let span = bytes.checked_add(align)?;
-    let mut committed = true;
-    let mut start = map(span, libc::PROT_READ | libc::PROT_WRITE);
-    if start.is_none() {
-        // Strict overcommit charges for writable pages, but not for inaccessible ones.
-        committed = false;
-        start = map(span, libc::PROT_NONE);
-    }
-    let start = start?;
+    let start = map(span)?;
     let base = start.next_multiple_of(align);
     release(start, base - start);
     release(base + bytes, start + span - (base + bytes));
-    Some(Reservation { base, bytes, committed })
+    Some(Reservation { base, bytes })
 }
 
-fn map(bytes: usize, protection: c_int) -> Option<usize> {
+/// Inaccessible: strict overcommit does not charge for that, and `mlockall` does not fault it in.
+fn map(bytes: usize) -> Option<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     let start = with_errno_kept(|| {
         // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-        unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) }
+        unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0) }
     });
     (start != libc::MAP_FAILED).then_some(start as usize)
 }
@@ -52,7 +46,7 @@ pub fn release(start: usize, bytes: usize) {
     });
 }
 
-/// Makes reserved pages usable under strict overcommit; false when the system has no memory to promise.
+/// Makes reserved pages usable; false when the system has no memory to promise.
 pub fn commit(start: usize, bytes: usize) -> bool {
     with_errno_kept(|| {
         // SAFETY: I1: the range lies in the library's own reservation; more access never harms a block.
@@ -66,14 +60,29 @@ pub fn purge(start: usize, bytes: usize) -> bool {
 }
 
 /// Moves the pages of one range to another of the same size, whose own pages are dropped; the first reads as zero
-/// afterwards. False: not possible, and nothing has changed.
-pub fn move_pages(from: usize, to: usize, bytes: usize) -> bool {
+/// afterwards. The first must be one mapping: older kernels refuse more, after they have unmapped the second.
+pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
-    let moved = with_errno_kept(|| {
+    with_errno_kept(|| {
         // SAFETY: I1: both ranges lie in slots that the caller holds alone and in which no block lives.
-        unsafe { libc::mremap(at(from), bytes, bytes, flags, at(to)) }
-    });
-    moved != libc::MAP_FAILED
+        let moved = unsafe { libc::mremap(at(from), bytes, bytes, flags, at(to)) };
+        if moved != libc::MAP_FAILED {
+            return Move::Done;
+        }
+        if matches!(errno(), libc::EPERM | libc::ENOSYS | libc::EINVAL) {
+            // Refused at the door: a filter, or a kernel that does not know the flag.
+            return Move::Refused;
+        }
+        // The kernel may have unmapped the target before it failed.
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+        // SAFETY: maps only what is not mapped.
+        let back = unsafe { libc::mmap(at(to), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        if back == at(to) {
+            Move::Refused
+        } else {
+            Move::Lost
+        }
+    })
 }
 
 /// Mappings of this process, or `None` if that cannot be read. Reads at most a few megabytes of text.
@@ -145,10 +154,10 @@ pub fn processors() -> usize {
     count as usize
 }
 
-/// The machine's memory.
-pub fn memory_bytes() -> usize {
+/// Memory that nobody uses now.
+pub fn unused_memory_bytes() -> usize {
     // SAFETY: takes no pointers.
-    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    let pages = unsafe { libc::sysconf(libc::_SC_AVPHYS_PAGES) };
     usize::try_from(pages).unwrap_or(0).saturating_mul(super::unix::page_bytes())
 }
 

@@ -17,8 +17,16 @@ compile_error!("libzkalloc: no platform layer for this operating system");
 pub struct Reservation {
     pub base: usize,
     pub bytes: usize,
-    /// False under strict overcommit: pages must be committed before they are touched.
-    pub committed: bool,
+}
+
+/// What became of a move of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    Done,
+    /// Nothing has changed, but that the target's pages are gone and it has lost its huge-page advice.
+    Refused,
+    /// The target's addresses may belong to somebody else now: they must never be used again.
+    Lost,
 }
 
 /// What to tell the kernel about huge pages in a range.

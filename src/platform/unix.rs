@@ -98,6 +98,29 @@ pub fn open_file(path: &CStr, existing: Existing) -> Result<c_int, c_int> {
     }
 }
 
+/// What a descriptor refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    pub device: u64,
+    pub inode: u64,
+    /// Of a regular file.
+    pub bytes: Option<u64>,
+}
+
+pub fn identify_file(fd: c_int) -> Option<FileIdentity> {
+    let mut found = core::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `found` is a live stat structure.
+    let error = with_errno_kept(|| unsafe { libc::fstat(fd, found.as_mut_ptr()) });
+    // SAFETY: zeroed is a valid one.
+    let found = unsafe { found.assume_init() };
+    let is_regular = found.st_mode & libc::S_IFMT == libc::S_IFREG;
+    (error == 0).then_some(FileIdentity {
+        device: found.st_dev,
+        inode: found.st_ino,
+        bytes: is_regular.then_some(found.st_size as u64),
+    })
+}
+
 pub fn close_file(fd: c_int) {
     // SAFETY: closing a descriptor that the library opened itself.
     with_errno_kept(|| unsafe { libc::close(fd) });
@@ -177,6 +200,10 @@ pub fn at_fork(prepare: ForkHandler, parent: ForkHandler, child: ForkHandler) ->
 
 /// Starts a detached thread with every signal blocked and a small stack. May allocate. False: the system refused.
 pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+    with_errno_kept(|| try_start_thread(entry))
+}
+
+fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut old = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut attributes = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
