@@ -3,6 +3,7 @@
 //! This file is the facade: allocate, release, resize, owns. It knows addresses, not pointers; no environment, no libc.
 #![deny(unsafe_code)]
 
+mod block_table;
 #[cfg(feature = "broken-reset")]
 mod broken_reset;
 pub mod cursor;
@@ -21,12 +22,12 @@ mod tests;
 use crate::platform::HugePages;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
 use crate::tls::{self, CursorState, Thread};
+use block_table::BlockTable;
 use cursor::{Counters, Registry};
 use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
 use slot::{Slot, SlotList, State, Zone};
-use span::BlockTable;
 use Ordering::Relaxed;
 
 /// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.

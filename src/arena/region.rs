@@ -2,10 +2,10 @@
 //! Unsafe: views fresh zero pages as tables, and turns addresses into pointers.
 #![allow(unsafe_code)]
 
+use super::block_table::BlockTable;
 use super::cursor::{Cursor, MAX_CURSORS};
 use super::size::{SLOT_CLASSES, UNIT, UNIT_SHIFT};
 use super::slot::{Slot, SlotList};
-use super::span::BlockTable;
 use super::{BLOCK_CLASSES, SLOT_NODES};
 use crate::platform::{self, HugePages, Move};
 use crate::sync::AtomicU32;

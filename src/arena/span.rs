@@ -9,85 +9,12 @@
 //! class's bin and look only at the state they find, never at how it came about: whoever comes late finds nothing to do.
 #![forbid(unsafe_code)]
 
+use super::block_table::BlockTable;
 use super::cursor::Cursor;
-use super::size::{self, BlockClass, BLOCK_CLASS, BLOCK_CLASSES, MAX_BLOCKS};
+use super::size::{self, BlockClass, BLOCK_CLASS, BLOCK_CLASSES};
 use super::slot::{End, Slot, State, Word};
 use super::{Arena, Grant, Misuse};
-use crate::sync::{AtomicU64, Ordering};
-use Ordering::{Acquire, Relaxed, Release};
-
-const WORDS: usize = MAX_BLOCKS / 64;
-
-/// The bits of a span's blocks. All zero: no block is live, none is purged.
-#[repr(C, align(64))]
-pub struct BlockTable {
-    /// The program holds the block, or `trim` keeps it away from the owner for a moment.
-    live: [AtomicU64; WORDS],
-    /// The block's whole pages were given back while it was free.
-    purged: [AtomicU64; WORDS],
-}
-
-impl BlockTable {
-    #[inline]
-    pub fn is_live(&self, index: usize) -> bool {
-        self.live[index / 64].load(Relaxed) & bit(index) != 0
-    }
-
-    /// True: the block was free and is the caller's now.
-    #[inline]
-    pub fn claim(&self, index: usize) -> bool {
-        // Acquire: pairs with the Release in `clear`: the last holder has finished with the block (I1).
-        self.live[index / 64].fetch_or(bit(index), Acquire) & bit(index) == 0
-    }
-
-    /// True: the block was live and is free now.
-    #[inline]
-    pub fn clear(&self, index: usize) -> bool {
-        // Release: pairs with the Acquire in `claim`.
-        self.live[index / 64].fetch_and(!bit(index), Release) & bit(index) != 0
-    }
-
-    pub fn is_purged(&self, index: usize) -> bool {
-        self.purged[index / 64].load(Relaxed) & bit(index) != 0
-    }
-
-    pub fn set_purged(&self, index: usize) {
-        self.purged[index / 64].fetch_or(bit(index), Relaxed);
-    }
-
-    pub fn count(&self) -> i64 {
-        self.live.iter().map(|word| i64::from(word.load(Relaxed).count_ones())).sum()
-    }
-
-    /// Claims the free block of the lowest address.
-    #[inline]
-    fn claim_lowest(&self, blocks: usize) -> Option<usize> {
-        for (at, word) in self.live[..blocks.div_ceil(64)].iter().enumerate() {
-            let mut free = !word.load(Relaxed);
-            while free != 0 {
-                let index = at * 64 + free.trailing_zeros() as usize;
-                if index >= blocks {
-                    break;
-                }
-                if self.claim(index) {
-                    return Some(index);
-                }
-                free &= free - 1;
-            }
-        }
-        None
-    }
-
-    #[cfg(feature = "broken-reset")]
-    pub fn reset(&self) {
-        self.live.iter().for_each(|word| word.store(0, Relaxed));
-    }
-}
-
-#[inline]
-fn bit(index: usize) -> u64 {
-    1 << (index % 64)
-}
+use crate::sync::Ordering::Relaxed;
 
 /// A span that is all free is kept by its owner while no more than this was used of it (a loop that allocates and
 /// frees one block must not take and return a slot each time), and given back otherwise.
@@ -140,10 +67,7 @@ impl Arena {
         }
         let start = shape.offset(index);
         let old = slot.touch(start + shape.bytes as usize);
-        let purged = &table.purged[index / 64];
-        if purged.load(Relaxed) & bit(index) != 0 {
-            purged.fetch_and(!bit(index), Relaxed);
-        }
+        table.clear_purged(index);
         Some(Grant {
             address: self.region.unit_address(head as usize) + start,
             usable: shape.bytes as usize,
@@ -210,8 +134,7 @@ impl Arena {
         let shape = &BLOCK_CLASS[class];
         let head = self.take_slot(size::class_of(shape.units as usize))?;
         let (slot, table, _) = self.span(head, class);
-        let words = (shape.blocks as usize).div_ceil(64);
-        table.purged[..words].iter().for_each(|word| word.store(0, Relaxed));
+        table.forget_purged(shape.blocks as usize);
         slot.handed.store(0, Relaxed);
         slot.hint.store(0, Relaxed);
         slot.charged.store(0, Relaxed);
@@ -442,8 +365,6 @@ impl Arena {
     /// Bytes of a span that were given back and not handed out since.
     pub(super) fn purged_in_span(&self, head: u32, class: usize) -> usize {
         let (_, table, shape) = self.span(head, class);
-        let words = (shape.blocks as usize).div_ceil(64);
-        let blocks: u32 = table.purged[..words].iter().map(|word| word.load(Relaxed).count_ones()).sum();
-        blocks as usize * shape.bytes as usize
+        table.count_purged(shape.blocks as usize) * shape.bytes as usize
     }
 }
