@@ -28,6 +28,13 @@ impl Build {
         Self { source, flags }
     }
 
+    /// `source` (.c) as a shared object, to be preloaded next to the library.
+    pub fn shared(source: &'static str) -> Self {
+        let mut build = Self::new(source);
+        build.flags.extend(["-shared", "-fPIC"]);
+        build
+    }
+
     /// `source` with exactly these flags.
     pub fn with_flags(source: &'static str, flags: &[&'static str]) -> Self {
         Self { source, flags: flags.to_vec() }

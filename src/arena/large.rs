@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::size::{self, GRANULE, UNIT};
-use super::slot::{End, State, Word, LARGE_CLASS};
-use super::{Arena, Grant, Misuse};
+use super::slot::{End, Slot, State, Word, LARGE_CLASS};
+use super::{Arena, Found, Grant, Misuse};
 use crate::sync::Ordering::Relaxed;
 
 /// Starts of large blocks differ by multiples of a cache line up to this, where there is room: arrays of equal size
@@ -14,6 +14,16 @@ const COLOUR_BYTES: usize = 4096;
 fn colour(head: u32) -> usize {
     // Odd steps visit all colours before any comes again.
     head as usize * 27 * GRANULE % COLOUR_BYTES
+}
+
+/// For `Slot::handed`: where large blocks have started since the slot was last a span.
+fn start_flag(head: u32, offset: usize) -> u32 {
+    match offset {
+        0 => 1,
+        offset if offset == colour(head) => 2,
+        // Aligned to more than a unit: the last one is known by `Slot::offset`.
+        _ => 0,
+    }
 }
 
 impl Arena {
@@ -29,7 +39,8 @@ impl Arena {
         let offset = if align > GRANULE {
             start.next_multiple_of(align) - start
         } else {
-            colour(head).min(slot.bytes() - bytes) & !(GRANULE - 1)
+            // With its colour or without: two places where blocks of a slot start, so that both can be remembered.
+            Some(colour(head)).filter(|colour| colour + bytes <= slot.bytes()).unwrap_or(0)
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
         if self.make_room(head, offset + usable).is_err() {
@@ -38,11 +49,28 @@ impl Arena {
             slot.set_word(Word::new(State::Uncarved, LARGE_CLASS, 0));
             return None;
         }
+        let started = if slot.word().class() == LARGE_CLASS { slot.handed.load(Relaxed) } else { 0 };
+        slot.handed.store(started | start_flag(head, offset), Relaxed);
         slot.offset.store(offset, Relaxed);
         slot.usable.store(usable, Relaxed);
         let old = slot.touch(offset + usable);
         slot.set_word(Word::new(State::Large, LARGE_CLASS, 0));
         Some(Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) })
+    }
+
+    /// The large block that starts at an offset of its slot, if it is `live`.
+    pub(super) fn find_large(&self, slot: &Slot, head: u32, offset: usize, live: bool) -> Result<Found, Misuse> {
+        let (start, usable) = (slot.offset.load(Relaxed), slot.usable.load(Relaxed));
+        // A slot whose first block has yet to come has no usable bytes.
+        let is_start = start == offset && usable > 0;
+        let is_inside = offset > start && offset - start < usable;
+        if live && is_start {
+            Ok(Found::Large { head })
+        } else if (is_start || slot.handed.load(Relaxed) & start_flag(head, offset) != 0) && !(live && is_inside) {
+            Err(Misuse::DoubleFree)
+        } else {
+            Err(Misuse::InvalidPointer)
+        }
     }
 
     /// Frees a large block that the caller has found live. Its usable bytes.

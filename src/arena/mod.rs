@@ -245,17 +245,6 @@ impl Arena {
         Ok(Found::Medium { head, class, index })
     }
 
-    fn find_large(&self, slot: &Slot, head: u32, offset: usize, live: bool) -> Result<Found, Misuse> {
-        // A slot whose first block has yet to come has no usable bytes.
-        if slot.offset.load(Relaxed) != offset || slot.usable.load(Relaxed) == 0 {
-            Err(Misuse::InvalidPointer)
-        } else if live {
-            Ok(Found::Large { head })
-        } else {
-            Err(Misuse::DoubleFree)
-        }
-    }
-
     /// The NUMA node of the calling thread.
     fn node(&self) -> usize {
         if self.nodes == 1 {

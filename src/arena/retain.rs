@@ -28,18 +28,33 @@ impl Arena {
     /// Called before a large block touches a slot up to `end`: while live and free pages together would exceed the live
     /// peak, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given back.
     pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
-        let fresh = end.saturating_sub(self.slots[head as usize].touched.load(Relaxed));
-        let free = self.free_resident.load(Relaxed);
-        if fresh == 0 || free <= SLACK_BYTES {
+        let slot = &self.slots[head as usize];
+        let touched = slot.touched.load(Relaxed);
+        // Pages behind the block, from an earlier and larger one: of no use while it lives.
+        let block_end = end.next_multiple_of(UNIT);
+        let tail = touched.saturating_sub(block_end);
+        let fresh = end.saturating_sub(touched);
+        let free = self.free_resident.load(Relaxed) + tail;
+        if fresh + tail == 0 || free <= SLACK_BYTES {
             return Ok(());
         }
         let live = self.live.load(Relaxed).max(0) as usize;
         let peak = self.peak.load(Relaxed).max(0) as usize;
-        let surplus = surplus(live, peak, free, fresh);
-        if surplus > 0 {
-            let moved = self.move_in(head, surplus.min(fresh))?;
-            self.purge_slots(free.saturating_sub(surplus.max(moved)));
+        let surplus = surplus(live, peak, free, end);
+        if surplus == 0 {
+            return Ok(());
         }
+        let mut given = 0;
+        if tail > 0 {
+            let start = self.region.unit_address(head as usize);
+            if self.region.purge(start + block_end, start + touched.next_multiple_of(UNIT)) > 0 {
+                slot.touched.store(block_end, Relaxed);
+                self.purged_bytes.fetch_add(tail as u64, Relaxed);
+                given = tail;
+            }
+        }
+        given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
+        self.purge_slots(self.free_resident.load(Relaxed).saturating_sub(surplus.saturating_sub(given)));
         Ok(())
     }
 

@@ -89,7 +89,7 @@ pub struct Slot {
     pub charged: AtomicU32,
     /// The block that the owner freed last, plus one.
     pub hint: AtomicU32,
-    /// Blocks below this index have been handed out since the slot became this span.
+    /// Blocks below this index have been handed out since the slot became this span; where large blocks have started.
     pub handed: AtomicU32,
     /// Bytes from the slot's start that may be resident and hold old data. Everything beyond reads as zero.
     pub touched: AtomicUsize,

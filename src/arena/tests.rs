@@ -195,6 +195,15 @@ fn misuse_is_told_apart() {
         assert_eq!(arena.release(cursor, address), Err(Misuse::DoubleFree));
         assert_eq!(arena.usable(address), Err(Misuse::DoubleFree));
     }
+    // Also where another block has come and gone at another colour of the same slot.
+    let whole = arena.allocate(cursor, 2 << 20, 64).unwrap().address;
+    arena.release(cursor, whole).unwrap();
+    let part = arena.allocate(cursor, 1700 << 10, 64).unwrap().address;
+    assert_eq!(part / UNIT, whole / UNIT);
+    assert!(arena.release(cursor, part - 64).is_err());
+    arena.release(cursor, part).unwrap();
+    assert_eq!(arena.release(cursor, whole), Err(Misuse::DoubleFree));
+    assert_eq!(arena.release(cursor, part), Err(Misuse::DoubleFree));
     // Also after the span has gone back to its pool.
     arena.leave_thread(cursor.unwrap());
     assert_eq!(arena.release(None, medium), Err(Misuse::DoubleFree));

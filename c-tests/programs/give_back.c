@@ -1,0 +1,146 @@
+/* Memory goes back to the system, and what went back, or could not, is known to calloc.
+ *
+ * Usage: give_back medium | during-trim | prefault | prefault-idle | locked */
+#include "check.h"
+#include "deny.h"
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { WAIT_MS = 3000 };
+
+static size_t resident(void) {
+    char text[128] = {0};
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0);
+    close(file);
+    unsigned long total, pages;
+    CHECK(sscanf(text, "%lu %lu", &total, &pages) == 2);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Polls, so that a test takes as long as the library does and not as long as it may. */
+static int falls_below(size_t bytes, int milliseconds) {
+    for (int i = 0; i < milliseconds && resident() >= bytes; i++) {
+        usleep(1000);
+    }
+    return resident() < bytes;
+}
+
+/* Freed medium blocks, and not one large one that would start the give-back. */
+static void medium(void) {
+    enum { BLOCKS = 4000, SIZE = 65536 };
+    static void *held[BLOCKS];
+    void *first = malloc(MIB);
+    for (int i = 0; i < BLOCKS; i++) {
+        held[i] = malloc(SIZE);
+        CHECK(held[i] && zk_owns(held[i]));
+        memset(held[i], 1, SIZE);
+    }
+    CHECK(resident() > 200 * MIB);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(held[i]);
+    }
+    free(first);
+    CHECK(falls_below(64 * MIB, WAIT_MS));
+}
+
+/* A block freed while the background thread gives others back: the next round must know of it. */
+static void during_trim(void) {
+    enum { ROUNDS = 3, BLOCKS = 200 };
+    static void *held[BLOCKS];
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t bytes = 512 * MIB;
+        char *late = malloc(bytes);
+        CHECK(late != NULL);
+        memset(late, 1, bytes);
+        for (int i = 0; i < BLOCKS; i++) {
+            held[i] = malloc(2 * MIB);
+            CHECK(held[i] != NULL);
+            memset(held[i], 1, 2 * MIB);
+        }
+        size_t before = resident();
+        for (int i = 0; i < BLOCKS; i++) {
+            free(held[i]);
+        }
+        CHECK(falls_below(before - 32 * MIB, WAIT_MS));
+        free(late);
+        CHECK(falls_below(128 * MIB, WAIT_MS));
+    }
+}
+
+static void prefault(int idle) {
+    void *block = malloc(2 * MIB);
+    CHECK(zk_prefault(128 * MIB) == 0);
+    /* The background thread does it, a part at a time. */
+    for (int i = 0; i < WAIT_MS && resident() < 120 * MIB; i++) {
+        usleep(1000);
+    }
+    for (int i = 0; i < WAIT_MS && read_stats().resident_bytes < 120 * MIB; i++) {
+        usleep(1000);
+    }
+    CHECK(read_stats().resident_bytes >= 120 * MIB);
+    free(block);
+    if (!idle) {
+        size_t given = 0;
+        /* Memory that is being faulted in is counted, and can be given back once that is finished. */
+        for (int i = 0; i < WAIT_MS && given < 100 * MIB; i++) {
+            given += zk_trim(0);
+            usleep(1000);
+        }
+        CHECK(given >= 100 * MIB);
+    }
+    CHECK(falls_below(64 * MIB, WAIT_MS));
+    for (int i = 0; i < WAIT_MS && read_stats().resident_bytes >= 32 * MIB; i++) {
+        usleep(1000);
+    }
+    CHECK(read_stats().resident_bytes < 32 * MIB);
+}
+
+/* The kernel refuses to drop locked pages: they keep their old data, also after the span that held them is gone. */
+static void locked(void) {
+    enum { SIZE = 7168, BLOCKS = 100 };
+    void *volatile large = malloc(2 * MIB);
+    CHECK(large && zk_owns(large));
+    memset(large, 0xAA, malloc_usable_size(large));
+    free(large);
+    void *first = malloc(SIZE);
+    uintptr_t slot = (uintptr_t)first & ~(uintptr_t)(2 * MIB - 1);
+    CHECK(slot == ((uintptr_t)large & ~(uintptr_t)(2 * MIB - 1)));
+    if (mlock((void *)slot, 2 * MIB) != 0) {
+        deny(SYS_madvise, EPERM); /* no right to lock as much: the same refusal from a filter */
+    }
+    (void)zk_trim(0);
+    (void)munlock((void *)slot, 2 * MIB);
+    void *others[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        others[i] = malloc(SIZE);
+        CHECK(others[i] != NULL);
+    }
+    free(first);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(others[i]);
+    }
+    void *zeroed = calloc(1, 2 * MIB);
+    CHECK(zeroed != NULL && all_zero(zeroed, 2 * MIB));
+    free(zeroed);
+}
+
+int main(int argc, char **argv) {
+    check_preload();
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "medium") == 0) {
+        medium();
+    } else if (strcmp(name, "during-trim") == 0) {
+        during_trim();
+    } else if (strcmp(name, "prefault") == 0) {
+        prefault(0);
+    } else if (strcmp(name, "prefault-idle") == 0) {
+        prefault(1);
+    } else {
+        CHECK(strcmp(name, "locked") == 0);
+        locked();
+    }
+    return 0;
+}

@@ -1,0 +1,108 @@
+//! What a hostile review found, each as a program that failed then.
+
+use c_tests::{library, temporary_dir, Build, Run, StatsFile};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// A defect here is often a deadlock: end it soon.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+fn quiet(run: Run) {
+    run.timeout(TIMEOUT).finish().expect_quiet_success();
+}
+
+/// Preloads both, in this order.
+fn preload_both(run: Run, first: &Path, second: &Path) -> Run {
+    run.env("LD_PRELOAD", format!("{}:{}", first.display(), second.display()))
+}
+
+fn give_back(case: &str, decay_ms: &str) {
+    quiet(Build::new("give_back.c").preloaded().arg(case).env("ZK_ALLOC_DECAY_MS", decay_ms));
+}
+
+fn edges(case: &str) -> Run {
+    Build::new("process_edges.c").preloaded().arg(case).timeout(TIMEOUT)
+}
+
+fn page_moves(case: &str, mremap: &str) {
+    let shim = Build::shared("shim_mremap.c").program();
+    let run = Build::new("page_moves.c").preloaded().arg(case).env("ZK_TEST_MREMAP", mremap);
+    quiet(preload_both(run, &shim, &library()));
+}
+
+#[test]
+fn a_fork_handler_frees_under_the_locks() {
+    let handler = Build::shared("shim_atfork.c").program();
+    quiet(preload_both(Build::new("prepare_frees.c").preloaded(), &library(), &handler));
+}
+
+#[test]
+fn contents_outlive_a_refused_move() {
+    for mremap in ["deny", "old", "stolen"] {
+        page_moves("blocks", mremap);
+    }
+}
+
+#[test]
+fn a_child_forked_during_a_move_gets_zeros() {
+    page_moves("fork", "slow");
+}
+
+#[test]
+fn calloc_is_zero_where_the_kernel_kept_locked_pages() {
+    give_back("locked", "-1");
+}
+
+#[test]
+fn freed_medium_blocks_go_back_when_idle() {
+    give_back("medium", "300");
+}
+
+#[test]
+fn blocks_freed_during_a_trim_go_back_too() {
+    give_back("during-trim", "100");
+}
+
+#[test]
+fn prefaulted_memory_is_counted_and_goes_back() {
+    give_back("prefault", "-1");
+    give_back("prefault-idle", "200");
+}
+
+#[test]
+fn the_summary_stays_out_of_the_programs_files() {
+    let dir = temporary_dir("own-file");
+    let file = dir.join("data.bin");
+    edges("own-file").arg(&file).env("ZK_ALLOC_STATS", "1").finish().expect_success();
+    assert_eq!(std::fs::read_to_string(&file).expect("the program wrote it"), "PAYLOAD\n");
+    std::fs::remove_dir_all(dir).expect("a directory of ours");
+}
+
+#[test]
+fn the_timeline_stays_json_with_a_child() {
+    for case in ["trace-fork", "trace-exec"] {
+        let file = StatsFile::new(case);
+        edges(case).env("ZK_ALLOC_TRACE", file.path()).finish().expect_success();
+        let document = file.read();
+        assert!(document.as_array().is_some_and(|events| !events.is_empty()), "{case}: {document}");
+    }
+}
+
+#[test]
+fn free_keeps_errno_when_no_thread_can_be_started() {
+    edges("errno").finish().expect_success();
+}
+
+#[test]
+fn a_double_free_is_one_after_the_slot_served_another_block() {
+    let outcome = edges("double-free").finish();
+    assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{outcome}");
+    let block = outcome.stdout.lines().last().expect("the block's address");
+    assert_eq!(outcome.stderr, format!("zkalloc: fatal: double free ({block})\n"), "{outcome}");
+}
+
+#[test]
+fn a_signal_handler_frees_in_the_middle_of_a_free() {
+    quiet(edges("signal").env("ZK_ALLOC_RETAIN_MB", "0"));
+}
