@@ -11,10 +11,10 @@ use crate::sync::Ordering::Relaxed;
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
 pub const SLACK_BYTES: usize = 32 << 20;
 
-/// How many bytes of free pages to give back before `fresh` more are touched, so that live and free pages together
-/// stay within the live peak and the slack.
-pub fn surplus(live: usize, peak: usize, free: usize, fresh: usize) -> usize {
-    let want = live.saturating_add(fresh);
+/// How many bytes of free pages are too many once a block of `bytes` is live as well, on reused pages or on fresh ones:
+/// live and free pages together stay within the live peak and the slack.
+pub fn surplus(live: usize, peak: usize, free: usize, bytes: usize) -> usize {
+    let want = live.saturating_add(bytes);
     let allowed = want.max(peak).saturating_add(SLACK_BYTES);
     want.saturating_add(free).saturating_sub(allowed).min(free)
 }
