@@ -44,16 +44,14 @@ impl Arena {
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
         if self.make_room(head, offset + usable).is_err() {
-            // Whoever has the addresses now keeps them: the slot is never used again.
-            slot.touched.store(0, Relaxed);
-            slot.set_word(Word::new(State::Uncarved, LARGE_CLASS, 0));
+            self.forsake(head);
             return None;
         }
         let started = if slot.word().class() == LARGE_CLASS { slot.handed.load(Relaxed) } else { 0 };
         slot.handed.store(started | start_flag(head, offset), Relaxed);
         slot.offset.store(offset, Relaxed);
         slot.usable.store(usable, Relaxed);
-        let old = slot.touch(offset + usable);
+        let old = self.touch(slot, offset + usable);
         slot.set_word(Word::new(State::Large, LARGE_CLASS, 0));
         Some(Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) })
     }
@@ -94,7 +92,7 @@ impl Arena {
             return None;
         }
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(room);
-        slot.touch(slot.offset.load(Relaxed) + usable);
+        self.touch(slot, slot.offset.load(Relaxed) + usable);
         Some((slot.usable.swap(usable, Relaxed), usable))
     }
 }

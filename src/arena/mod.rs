@@ -91,6 +91,10 @@ pub struct Arena {
     phase_peak: AtomicI64,
     /// Touched bytes of the slots in the pools.
     free_resident: AtomicUsize,
+    /// The sum of `Slot::touched`.
+    touched: AtomicUsize,
+    /// The most of it that ever lay in slots in use, when a large block was asked for.
+    peak_in_use: AtomicUsize,
     purged_bytes: AtomicU64,
     mover: Mover,
     /// Guards walks that keep blocks from their owners for a moment.
@@ -130,6 +134,8 @@ impl Arena {
             peak: AtomicI64::new(0),
             phase_peak: AtomicI64::new(0),
             free_resident: AtomicUsize::new(0),
+            touched: AtomicUsize::new(0),
+            peak_in_use: AtomicUsize::new(0),
             purged_bytes: AtomicU64::new(0),
             mover: Mover::default(),
             trimming: Lock::new(),

@@ -1,8 +1,8 @@
 //! Moving the pages of free slots to where pages are wanted: no fault, no zeroing, no copy.
 #![forbid(unsafe_code)]
 
-use super::size::UNIT;
-use super::slot::{End, State};
+use super::size::{self, UNIT};
+use super::slot::{End, State, Word, LARGE_CLASS};
 use super::Arena;
 use crate::platform::{self, Move};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
@@ -69,6 +69,53 @@ impl Arena {
         Ok(moved * UNIT)
     }
 
+    /// Moves the pages of a slot that the caller holds, from its unit `first` on, to free slots that have room for them.
+    /// Does less, or nothing, when the kernel refuses.
+    pub(super) fn move_out(&self, head: u32, first: usize) {
+        let slot = &self.slots[head as usize];
+        loop {
+            let tail = slot.touched.load(Relaxed).div_ceil(UNIT).saturating_sub(first);
+            if tail == 0 || self.mover.refused.load(Relaxed) {
+                return;
+            }
+            let Some(home) = self.take_roomy(tail) else { return };
+            let to = &self.slots[home as usize];
+            let taken = to.touched.load(Relaxed).div_ceil(UNIT);
+            let (units, end) = self.move_from(head, home, taken, tail.min(to.units() - taken));
+            self.mover.bytes.fetch_add((units * UNIT) as u64, Relaxed);
+            if end == Move::Lost {
+                return self.forsake(home);
+            }
+            to.set_word(to.word().with_state(State::Limbo));
+            self.put_slot(home, End::Back);
+        }
+    }
+
+    /// Whoever has the addresses of a slot now keeps them: it is never used again.
+    pub(super) fn forsake(&self, head: u32) {
+        let slot = &self.slots[head as usize];
+        self.set_touched(slot, 0);
+        slot.set_word(Word::new(State::Uncarved, LARGE_CLASS, 0));
+    }
+
+    /// A slot without blocks and with room for pages, `Held`: a free one, or a new one with room for `units`.
+    fn take_roomy(&self, units: usize) -> Option<u32> {
+        for pool in self.pools.iter().rev() {
+            if pool.end(End::Back) == 0 {
+                continue;
+            }
+            let _guard = pool.lock.lock();
+            // Slots that lost their pages queue at the back.
+            let head = pool.end(End::Back);
+            if head != 0 && self.slots[head as usize].touched.load(Relaxed) + UNIT <= self.slots[head as usize].bytes()
+            {
+                self.hold(pool, head);
+                return Some(head);
+            }
+        }
+        self.carve(size::class_of(units), self.node())
+    }
+
     /// Moves up to `most` units from a donor's end to a slot, from its unit `at` on. Those that were moved.
     fn move_from(&self, donor: u32, head: u32, at: usize, most: usize) -> (usize, Move) {
         let (from, to) = (&self.slots[donor as usize], &self.slots[head as usize]);
@@ -77,7 +124,7 @@ impl Arena {
         let source = touched - units;
         for unit in 0..units {
             // Before the move: a child forked in the middle of it must take the pages for dirty (I2).
-            to.touched.store((at + unit + 1) * UNIT, Relaxed);
+            self.set_touched(to, (at + unit + 1) * UNIT);
             let done = if self.mover.may_move() {
                 self.region.move_unit(donor as usize + source + unit, head as usize + at + unit)
             } else {
@@ -90,7 +137,7 @@ impl Arena {
                 return (unit, done);
             }
         }
-        from.touched.store(source * UNIT, Relaxed);
+        self.set_touched(from, source * UNIT);
         (units, Move::Done)
     }
 }

@@ -11,12 +11,11 @@ use crate::sync::Ordering::Relaxed;
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
 pub const SLACK_BYTES: usize = 32 << 20;
 
-/// How many bytes of free pages are too many once a block of `bytes` is live as well, on reused pages or on fresh ones:
-/// live and free pages together stay within the live peak and the slack.
-pub fn surplus(live: usize, peak: usize, free: usize, bytes: usize) -> usize {
-    let want = live.saturating_add(bytes);
-    let allowed = want.max(peak).saturating_add(SLACK_BYTES);
-    want.saturating_add(free).saturating_sub(allowed).min(free)
+/// How many bytes of free pages are too many beside those in use: pages are conserved, so that all of them together stay
+/// within the most that were ever in use, and the slack.
+pub fn surplus(in_use: usize, peak: usize, free: usize) -> usize {
+    let allowed = in_use.max(peak).saturating_add(SLACK_BYTES);
+    in_use.saturating_add(free).saturating_sub(allowed).min(free)
 }
 
 /// The budget after a phase: the running average of phase peaks.
@@ -25,32 +24,38 @@ pub fn next_budget(budget: Option<u64>, peak: u64) -> u64 {
 }
 
 impl Arena {
-    /// Called before a large block touches a slot up to `end`: while live and free pages together would exceed the live
-    /// peak, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given back.
+    /// Called before a large block touches a slot up to `end`: while pages in use and free ones together would exceed the
+    /// peak of those in use, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given
+    /// back.
     pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
         let slot = &self.slots[head as usize];
-        let touched = slot.touched.load(Relaxed);
-        // Pages behind the block, from an earlier and larger one: of no use while it lives.
+        // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere.
         let block_end = end.next_multiple_of(UNIT);
-        let tail = touched.saturating_sub(block_end);
+        let tail = slot.touched.load(Relaxed).saturating_sub(block_end);
+        if tail > 0 && self.free_resident.load(Relaxed) + tail > SLACK_BYTES {
+            self.move_out(head, block_end / UNIT);
+        }
+        let touched = slot.touched.load(Relaxed);
         let fresh = end.saturating_sub(touched);
-        let free = self.free_resident.load(Relaxed) + tail;
-        if fresh + tail == 0 || free <= SLACK_BYTES {
+        if fresh + tail == 0 {
             return Ok(());
         }
-        let live = self.live.load(Relaxed).max(0) as usize;
-        let peak = self.peak.load(Relaxed).max(0) as usize;
-        let surplus = surplus(live, peak, free, end);
+        let tail_left = touched.saturating_sub(block_end);
+        let free = self.free_resident.load(Relaxed) + tail_left;
+        let in_use = self.touched.load(Relaxed).saturating_sub(free) + fresh;
+        let peak = self.peak_in_use.fetch_max(in_use, Relaxed);
+        let surplus = surplus(in_use, peak, free);
         if surplus == 0 {
             return Ok(());
         }
         let mut given = 0;
-        if tail > 0 {
+        if tail_left > 0 {
+            // The kernel moves no pages.
             let start = self.region.unit_address(head as usize);
             if self.region.purge(start + block_end, start + touched.next_multiple_of(UNIT)) > 0 {
-                slot.touched.store(block_end, Relaxed);
-                self.purged_bytes.fetch_add(tail as u64, Relaxed);
-                given = tail;
+                self.set_touched(slot, block_end);
+                self.purged_bytes.fetch_add(tail_left as u64, Relaxed);
+                given = tail_left;
             }
         }
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
@@ -76,7 +81,7 @@ impl Arena {
                 // No lock is held here: allocation never waits for the kernel.
                 let purged = self.region.purge(start + rest, start + touched.next_multiple_of(UNIT));
                 if purged > 0 {
-                    slot.touched.store(rest, Relaxed);
+                    self.set_touched(slot, rest);
                     given += touched - rest;
                 }
                 slot.set_word(slot.word().with_state(State::Limbo));
@@ -99,12 +104,8 @@ impl Arena {
         let _guard = pool.lock.lock();
         let mut head = pool.end(End::Back);
         while head != 0 {
-            let slot = &self.slots[head as usize];
-            let touched = slot.touched.load(Relaxed);
-            if touched > 0 {
-                pool.remove(self.slots, head);
-                slot.set_word(slot.word().with_state(State::Held));
-                self.free_resident.fetch_sub(touched, Relaxed);
+            if self.slots[head as usize].touched.load(Relaxed) > 0 {
+                self.hold(pool, head);
                 return Some(head);
             }
             head = pool.before(self.slots, head);
@@ -189,7 +190,7 @@ impl Arena {
             if !self.region.populate(start + unit * UNIT, UNIT) {
                 break;
             }
-            slot.touch((unit + 1) * UNIT);
+            self.touch(slot, (unit + 1) * UNIT);
         }
         let resident = slot.touched.load(Relaxed);
         slot.set_word(slot.word().with_state(State::Limbo));
@@ -222,15 +223,15 @@ mod tests {
     const MB: usize = 1 << 20;
 
     #[test]
-    fn surplus_keeps_live_and_free_within_the_peak() {
-        for (live, peak, free, fresh, expected) in [
-            (0, 1000 * MB, 1000 * MB, 10 * MB, 0),
-            (0, 1000 * MB, 1000 * MB, 500 * MB, 468 * MB),
-            (0, 1000 * MB, 1000 * MB, 2000 * MB, 968 * MB),
-            (900 * MB, 1000 * MB, 100 * MB, 50 * MB, 18 * MB),
-            (usize::MAX, 0, 100 * MB, usize::MAX, 0),
+    fn surplus_keeps_all_pages_within_the_peak() {
+        for (in_use, peak, free, expected) in [
+            (10 * MB, 1000 * MB, 990 * MB, 0),
+            (510 * MB, 1000 * MB, 990 * MB, 468 * MB),
+            (2000 * MB, 1000 * MB, 1000 * MB, 968 * MB),
+            (950 * MB, 1000 * MB, 100 * MB, 18 * MB),
+            (usize::MAX, 0, 100 * MB, 0),
         ] {
-            assert_eq!(surplus(live, peak, free, fresh), expected, "{live} {peak} {free} {fresh}");
+            assert_eq!(surplus(in_use, peak, free), expected, "{in_use} {peak} {free}");
         }
     }
 

@@ -150,17 +150,6 @@ impl Slot {
     pub fn set_node(&self, node: usize) {
         self.node.store(node as u32, Relaxed);
     }
-
-    /// Notes that bytes up to `end` are in use. The bytes below `end` that were so already: they may hold old data.
-    /// Only for the slot's owner.
-    #[inline]
-    pub fn touch(&self, end: usize) -> usize {
-        let touched = self.touched.load(Relaxed);
-        if end > touched {
-            self.touched.store(end, Relaxed);
-        }
-        touched
-    }
 }
 
 /// A doubly linked list of slots with the lock that guards it. All zero is an empty, unlocked list.
@@ -264,12 +253,17 @@ impl Arena {
         if head == 0 {
             return None;
         }
+        self.hold(pool, head);
+        drop(guard);
+        Some(head)
+    }
+
+    /// Takes a slot out of its pool, whose lock the caller holds.
+    pub(super) fn hold(&self, pool: &SlotList, head: u32) {
         pool.remove(self.slots, head);
         let slot = &self.slots[head as usize];
         slot.set_word(slot.word().with_state(State::Held));
-        drop(guard);
         self.free_resident.fetch_sub(slot.touched.load(Relaxed), Relaxed);
-        Some(head)
     }
 
     /// Queues a slot in `Limbo`. What is not in `Limbo` any more was queued by somebody else.
@@ -287,7 +281,7 @@ impl Arena {
         drop(guard);
     }
 
-    fn carve(&self, class: usize, node: usize) -> Option<u32> {
+    pub(super) fn carve(&self, class: usize, node: usize) -> Option<u32> {
         let units = size::size_of_class(class);
         let first = usize::from(units >= HUGE_UNITS);
         let _guard = self.frontier.lock();
@@ -319,6 +313,24 @@ impl Arena {
         if let Some(wish) = zone.huge {
             self.region.advise_huge(unit, unit + 1, wish);
         }
+    }
+
+    /// Notes that bytes up to `end` are in use. The bytes below `end` that were so already: they may hold old data.
+    /// Only for the slot's owner.
+    #[inline]
+    pub(super) fn touch(&self, slot: &Slot, end: usize) -> usize {
+        let touched = slot.touched.load(Relaxed);
+        if end > touched {
+            self.set_touched(slot, end);
+        }
+        touched
+    }
+
+    /// Only for whoever holds the slot.
+    pub(super) fn set_touched(&self, slot: &Slot, bytes: usize) {
+        let before = slot.touched.swap(bytes, Relaxed);
+        // Wraps: the sum is what counts.
+        self.touched.fetch_add(bytes.wrapping_sub(before), Relaxed);
     }
 
     /// Visits every slot there is.

@@ -11,7 +11,7 @@
 
 use super::block_table::BlockTable;
 use super::cursor::Cursor;
-use super::size::{self, BlockClass, BLOCK_CLASS, BLOCK_CLASSES};
+use super::size::{self, BlockClass, BLOCK_CLASS, BLOCK_CLASSES, UNIT};
 use super::slot::{End, Slot, State, Word};
 use super::{Arena, Grant, Misuse};
 use crate::sync::Ordering::Relaxed;
@@ -66,7 +66,7 @@ impl Arena {
             slot.handed.store(index as u32 + 1, Relaxed);
         }
         let start = shape.offset(index);
-        let old = slot.touch(start + shape.bytes as usize);
+        let old = self.touch(slot, start + shape.bytes as usize);
         table.clear_purged(index);
         Some(Grant {
             address: self.region.unit_address(head as usize) + start,
@@ -132,7 +132,12 @@ impl Arena {
     /// A slot made into an empty span, in the caller's hands.
     fn new_span(&self, class: usize) -> Option<u32> {
         let shape = &BLOCK_CLASS[class];
-        let head = self.take_slot(size::class_of(shape.units as usize))?;
+        let units = shape.units as usize;
+        let head = self.take_slot(size::class_of(units))?;
+        if self.make_room(head, units * UNIT).is_err() {
+            self.forsake(head);
+            return None;
+        }
         let (slot, table, _) = self.span(head, class);
         table.forget_purged(shape.blocks as usize);
         slot.handed.store(0, Relaxed);
@@ -330,7 +335,7 @@ impl Arena {
             let purged = self.region.purge(base + end_page, base + touched);
             if purged > 0 {
                 // The owner only ever raises this, and never beyond `end`.
-                slot.touched.store(end_page, Relaxed);
+                self.set_touched(slot, end_page);
             }
             given += purged;
         }
@@ -365,6 +370,10 @@ impl Arena {
     /// Bytes of a span that were given back and not handed out since.
     pub(super) fn purged_in_span(&self, head: u32, class: usize) -> usize {
         let (_, table, shape) = self.span(head, class);
-        table.count_purged(shape.blocks as usize) * shape.bytes as usize
+        let blocks = shape.blocks as usize;
+        let end = shape.offset(blocks);
+        // With the last block goes the rest of its page.
+        let rest = if table.is_purged(blocks - 1) { end.next_multiple_of(self.region.page_bytes()) - end } else { 0 };
+        table.count_purged(blocks) * shape.bytes as usize + rest
     }
 }
