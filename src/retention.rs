@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::arena::size::MEDIUM_MAX;
-use crate::arena::{retain, Arena};
+use crate::arena::Arena;
 use crate::background;
 use crate::config::{self, Key, FROM_BUDGET};
 use crate::platform;
@@ -12,10 +12,11 @@ use Ordering::Relaxed;
 /// From this much free resident memory on it is worth a thread to give it back.
 pub const WORTH_A_THREAD_BYTES: usize = 64 << 20;
 
-/// No phase has ended yet.
-const NO_BUDGET: u64 = u64::MAX;
-/// The running average of phase peaks.
-static BUDGET: AtomicU64 = AtomicU64::new(NO_BUDGET);
+/// A program that marks no phases is not asked more often than this whether it has finished something large: what looks
+/// like an end may be a pause of one.
+const SHORTEST_CYCLE_NS: u64 = 1_000_000_000;
+/// When the last such cycle ended.
+static CYCLE_ENDED_NS: AtomicU64 = AtomicU64::new(0);
 /// When the arena was last used, without a background thread to watch it.
 static LAST_USE_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -27,11 +28,14 @@ pub fn before_alloc(arena: &Arena, bytes: usize) {
     }
 }
 
-/// After a block was freed.
+/// After a block was freed, in a program that marks its proofs or does not.
 #[inline]
-pub fn after_free(arena: &'static Arena, bytes: usize) {
+pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
     if let Some(keep) = cap_bytes().filter(|&keep| arena.free_resident_bytes() > keep) {
         arena.purge_slots(keep);
+    }
+    if !marks_phases && arena.is_between_cycles() {
+        after_inferred_cycle(arena);
     }
     if config::get(Key::Background) == 0 {
         if bytes > MEDIUM_MAX {
@@ -54,12 +58,19 @@ fn cap_bytes() -> Option<usize> {
     }
 }
 
-/// After the last open phase was closed.
-pub fn after_phase(arena: &'static Arena) {
-    let old = Some(BUDGET.load(Relaxed)).filter(|&budget| budget != NO_BUDGET);
-    let budget = retain::next_budget(old, arena.phase_peak_bytes());
-    BUDGET.store(budget, Relaxed);
-    let keep = cap_bytes().unwrap_or(usize::MAX).min(budget as usize + retain::SLACK_BYTES);
+/// Next to nothing is live any more, in a program that marks no phases.
+#[cold]
+fn after_inferred_cycle(arena: &'static Arena) {
+    let (last, now) = (CYCLE_ENDED_NS.load(Relaxed), platform::now_ns());
+    let is_due = last == 0 || now.saturating_sub(last) >= SHORTEST_CYCLE_NS;
+    if is_due && CYCLE_ENDED_NS.compare_exchange(last, now, Relaxed, Relaxed).is_ok() {
+        end_cycle(arena);
+    }
+}
+
+/// After a cycle of work, such as the last open phase: gives back what the next one is not expected to need.
+pub fn end_cycle(arena: &'static Arena) {
+    let keep = arena.end_cycle().min(cap_bytes().unwrap_or(usize::MAX));
     if arena.free_resident_bytes() <= keep {
         return;
     }

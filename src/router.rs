@@ -114,7 +114,9 @@ pub fn release(arena: &'static Arena, block: Block) {
     let address = block.address();
     match arena.release(cursor, address) {
         // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
-        Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => retention::after_free(arena, bytes),
+        Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => {
+            retention::after_free(arena, bytes, PHASES.counts().0 > 0)
+        }
         Ok(_) => {}
         // After a broken reset every block looks freed: the ancestor's `free` did nothing either.
         Err(_) if cfg!(feature = "broken-reset") => {}
@@ -182,7 +184,7 @@ pub fn end_phase() -> c_int {
     });
     // The lock is free again: this may start a thread.
     if let Some(arena) = ended {
-        retention::after_phase(arena);
+        retention::end_cycle(arena);
     }
     match result {
         Ok(()) => 0,

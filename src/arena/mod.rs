@@ -6,6 +6,7 @@
 mod block_table;
 #[cfg(feature = "broken-reset")]
 mod broken_reset;
+mod budget;
 pub mod cursor;
 pub mod global;
 mod large;
@@ -23,6 +24,7 @@ use crate::platform::HugePages;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
 use crate::tls::{self, CursorState, Thread};
 use block_table::BlockTable;
+use budget::Budget;
 use cursor::{Counters, Registry};
 use mover::Mover;
 use region::Region;
@@ -93,8 +95,7 @@ pub struct Arena {
     free_resident: AtomicUsize,
     /// The sum of `Slot::touched`.
     touched: AtomicUsize,
-    /// The most of it that ever lay in slots in use, when a large block was asked for.
-    peak_in_use: AtomicUsize,
+    budget: Budget,
     purged_bytes: AtomicU64,
     mover: Mover,
     /// Guards walks that keep blocks from their owners for a moment.
@@ -135,7 +136,7 @@ impl Arena {
             phase_peak: AtomicI64::new(0),
             free_resident: AtomicUsize::new(0),
             touched: AtomicUsize::new(0),
-            peak_in_use: AtomicUsize::new(0),
+            budget: Budget::default(),
             purged_bytes: AtomicU64::new(0),
             mover: Mover::default(),
             trimming: Lock::new(),
@@ -309,6 +310,9 @@ impl Arena {
         };
         self.cursors.keep_only(survivor);
         self.rebuild_spans(survivor.map(|index| index + 1));
+        let mut touched = 0;
+        self.for_each_slot(|_, slot| touched += slot.touched.load(Relaxed));
+        self.touched.store(touched, Relaxed);
     }
 
     pub fn region(&self) -> &Region {

@@ -9,24 +9,22 @@ use crate::platform;
 use crate::sync::Ordering::Relaxed;
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
-pub const SLACK_BYTES: usize = 32 << 20;
+const SLACK_BYTES: usize = 16 << 20;
 
-/// How many bytes of free pages are too many beside those in use: pages are conserved, so that all of them together stay
-/// within the most that were ever in use, and the slack.
-pub fn surplus(in_use: usize, peak: usize, free: usize) -> usize {
-    let allowed = in_use.max(peak).saturating_add(SLACK_BYTES);
+/// How many bytes of free pages are too many beside those in use.
+fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
+    let allowed = in_use.max(budget).saturating_add(SLACK_BYTES);
     in_use.saturating_add(free).saturating_sub(allowed).min(free)
 }
 
-/// The budget after a phase: the running average of phase peaks.
-pub fn next_budget(budget: Option<u64>, peak: u64) -> u64 {
-    budget.map_or(peak, |budget| (budget / 2).saturating_add(peak / 2))
-}
+/// A cycle of fewer live bytes is none.
+const WORTH_A_CYCLE_BYTES: i64 = 64 << 20;
+/// A program without phases has ended a cycle when less than the peak divided by this is live.
+const CYCLE_FALL: i64 = 8;
 
 impl Arena {
-    /// Called before a large block touches a slot up to `end`: while pages in use and free ones together would exceed the
-    /// peak of those in use, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given
-    /// back.
+    /// Called before a large block or a span touches a slot up to `end`: while pages in use and free ones together would
+    /// exceed the budget, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given back.
     pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
         let slot = &self.slots[head as usize];
         // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere.
@@ -43,8 +41,7 @@ impl Arena {
         let tail_left = touched.saturating_sub(block_end);
         let free = self.free_resident.load(Relaxed) + tail_left;
         let in_use = self.touched.load(Relaxed).saturating_sub(free) + fresh;
-        let peak = self.peak_in_use.fetch_max(in_use, Relaxed);
-        let surplus = surplus(in_use, peak, free);
+        let surplus = surplus(in_use, self.budget.note(in_use), free);
         if surplus == 0 {
             return Ok(());
         }
@@ -78,11 +75,13 @@ impl Arena {
                 let touched = slot.touched.load(Relaxed);
                 let rest = (touched.saturating_sub(surplus) / UNIT) * UNIT;
                 let start = self.region.unit_address(head as usize);
+                let end = touched.next_multiple_of(UNIT);
                 // No lock is held here: allocation never waits for the kernel.
-                let purged = self.region.purge(start + rest, start + touched.next_multiple_of(UNIT));
+                let resident = self.region.resident(start + rest, end - rest).unwrap_or(touched - rest);
+                let purged = self.region.purge(start + rest, start + end);
                 if purged > 0 {
                     self.set_touched(slot, rest);
-                    given += touched - rest;
+                    given += resident;
                 }
                 slot.set_word(slot.word().with_state(State::Limbo));
                 self.put_slot(head, End::Back);
@@ -118,11 +117,8 @@ impl Arena {
     pub fn trim(&self, keep: usize) -> usize {
         let _guard = self.trimming.lock();
         self.sweep();
-        let free = self.resident_bytes().saturating_sub(self.live_bytes() as usize);
-        let in_slots = self.free_resident.load(Relaxed);
-        let surplus = free.saturating_sub(keep);
-        let given = if surplus == 0 { 0 } else { self.purge_slots(in_slots.saturating_sub(surplus)) };
-        if given >= surplus {
+        let given = self.purge_slots(keep);
+        if self.resident_bytes().saturating_sub(self.live_bytes() as usize) <= keep {
             return given;
         }
         let in_spans = self.trim_spans();
@@ -154,16 +150,23 @@ impl Arena {
         given
     }
 
-    /// Bytes of the arena that may be resident.
+    /// Bytes of the arena that are resident: as the kernel says, or as many as may be.
     pub(super) fn resident_bytes(&self) -> usize {
         let mut bytes = 0;
         self.for_each_slot(|head, slot| {
-            let word = slot.word();
-            let purged = match word.state() {
-                State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
-                _ => 0,
-            };
-            bytes += slot.touched.load(Relaxed).saturating_sub(purged);
+            let touched = slot.touched.load(Relaxed);
+            if touched == 0 {
+                return;
+            }
+            let start = self.region.unit_address(head as usize);
+            bytes += self.region.resident(start, touched.next_multiple_of(UNIT)).unwrap_or_else(|| {
+                let word = slot.word();
+                let purged = match word.state() {
+                    State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
+                    _ => 0,
+                };
+                touched.saturating_sub(purged)
+            });
         });
         bytes
     }
@@ -205,9 +208,23 @@ impl Arena {
         freed >= bytes as i64 || self.free_resident.load(Relaxed) >= bytes
     }
 
-    /// A phase begins: its peak starts from what is live.
+    /// A phase or another cycle begins: its peak starts from what is live.
     pub fn begin_phase(&self) {
         self.phase_peak.store(self.live.load(Relaxed), Relaxed);
+    }
+
+    /// True: a program that marks no phases seems to have finished something large.
+    #[inline]
+    pub fn is_between_cycles(&self) -> bool {
+        let peak = self.phase_peak.load(Relaxed);
+        peak >= WORTH_A_CYCLE_BYTES && self.live.load(Relaxed) < peak / CYCLE_FALL
+    }
+
+    /// Ends a cycle. How many bytes of free pages may stay.
+    pub fn end_cycle(&self) -> usize {
+        self.begin_phase();
+        let in_use = self.touched.load(Relaxed).saturating_sub(self.free_resident.load(Relaxed));
+        self.budget.end_cycle(in_use).saturating_add(SLACK_BYTES)
     }
 
     /// The most live bytes since the phase began.
@@ -223,26 +240,15 @@ mod tests {
     const MB: usize = 1 << 20;
 
     #[test]
-    fn surplus_keeps_all_pages_within_the_peak() {
-        for (in_use, peak, free, expected) in [
+    fn surplus_keeps_all_pages_within_the_budget() {
+        for (in_use, budget, free, expected) in [
             (10 * MB, 1000 * MB, 990 * MB, 0),
-            (510 * MB, 1000 * MB, 990 * MB, 468 * MB),
-            (2000 * MB, 1000 * MB, 1000 * MB, 968 * MB),
-            (950 * MB, 1000 * MB, 100 * MB, 18 * MB),
+            (510 * MB, 1000 * MB, 990 * MB, 500 * MB - SLACK_BYTES),
+            (2000 * MB, 1000 * MB, 1000 * MB, 1000 * MB - SLACK_BYTES),
+            (950 * MB, 1000 * MB, 100 * MB, 50 * MB - SLACK_BYTES),
             (usize::MAX, 0, 100 * MB, 0),
         ] {
-            assert_eq!(surplus(in_use, peak, free), expected, "{in_use} {peak} {free}");
+            assert_eq!(surplus(in_use, budget, free), expected, "{in_use} {budget} {free}");
         }
-    }
-
-    #[test]
-    fn the_budget_is_a_running_average() {
-        let mut budget = Some(next_budget(None, 4096));
-        assert_eq!(budget, Some(4096));
-        for _ in 0..3 {
-            budget = Some(next_budget(budget, 256));
-        }
-        assert_eq!(budget, Some(736));
-        assert_eq!(next_budget(Some(u64::MAX), u64::MAX), u64::MAX - 1);
     }
 }

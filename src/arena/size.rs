@@ -54,13 +54,14 @@ impl BlockClass {
 
     const fn new(class: usize) -> Self {
         let bytes = size_of_class(class) * GRANULE;
-        // At least four blocks of the largest classes to a span, without making the small ones' spans larger.
+        // Several blocks of the largest classes to a span, without making the small ones' spans larger; and no span where
+        // huge pages lie (`slot::HUGE_UNITS`), since one block of it would make a whole one resident.
         let units = if bytes <= 256 << 10 {
             1
         } else if bytes <= 512 << 10 {
             2
         } else {
-            4
+            3
         };
         let fit = units * UNIT / bytes;
         Self {

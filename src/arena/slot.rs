@@ -307,10 +307,13 @@ impl Arena {
         Some(head as u32)
     }
 
+    pub(super) fn zone_of(&self, unit: u32) -> &Zone {
+        &self.zones[usize::from(unit >= self.zones[1].start)]
+    }
+
     /// Tells the kernel about huge pages in a unit that was mapped anew.
     pub(super) fn advise_zone(&self, unit: usize) {
-        let zone = &self.zones[usize::from(unit >= self.zones[1].start as usize)];
-        if let Some(wish) = zone.huge {
+        if let Some(wish) = self.zone_of(unit as u32).huge {
             self.region.advise_huge(unit, unit + 1, wish);
         }
     }

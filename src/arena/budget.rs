@@ -1,0 +1,76 @@
+//! How many bytes of pages may be resident: what recent cycles needed. A cycle is a phase, or, in a program that marks
+//! none, the time between two moments at which next to nothing is live.
+#![forbid(unsafe_code)]
+
+use crate::sync::{AtomicUsize, Ordering};
+use Ordering::Relaxed;
+
+/// After this many cycles nothing of a larger one before them is kept.
+const RECENT: usize = 3;
+
+/// Pages in use are those of slots that are not free, whatever part of them is live.
+#[derive(Default)]
+pub struct Budget {
+    /// Most bytes of pages in use in this cycle.
+    peak: AtomicUsize,
+    /// The same, of the last cycles.
+    recent: [AtomicUsize; RECENT],
+    cycles: AtomicUsize,
+    /// What may stay between cycles.
+    kept: AtomicUsize,
+}
+
+impl Budget {
+    /// So many bytes of pages are about to be in use. What may be resident meanwhile: pages are conserved, so that a
+    /// cycle like those before it needs no fresh ones.
+    pub fn note(&self, in_use: usize) -> usize {
+        let peak = self.peak.fetch_max(in_use, Relaxed).max(in_use);
+        peak.max(self.kept.load(Relaxed))
+    }
+
+    /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more
+    /// than the largest recent one, so that an exception is forgotten soon.
+    ///
+    /// Two threads that end cycles at once both take part, which moves the average but harms nothing.
+    pub fn end_cycle(&self, in_use: usize) -> usize {
+        let peak = self.peak.swap(in_use, Relaxed);
+        let cycle = self.cycles.fetch_add(1, Relaxed);
+        self.recent[cycle % RECENT].store(peak, Relaxed);
+        let average = if cycle == 0 { peak } else { self.kept.load(Relaxed) / 2 + peak / 2 };
+        let largest = self.recent.iter().map(|peak| peak.load(Relaxed)).max().unwrap_or(0);
+        let kept = average.min(largest);
+        self.kept.store(kept, Relaxed);
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_follows_the_peaks_and_forgets_an_exception() {
+        let budget = Budget::default();
+        let cycle = |peak| {
+            budget.note(peak);
+            budget.end_cycle(0)
+        };
+        assert_eq!(cycle(4096), 4096);
+        assert_eq!(cycle(256), 2176);
+        assert_eq!(cycle(256), 1216);
+        assert_eq!(cycle(256), 256, "three cycles have gone without an exception");
+        assert_eq!(cycle(1024), 640);
+    }
+
+    #[test]
+    fn a_cycle_may_use_what_earlier_ones_needed() {
+        let budget = Budget::default();
+        assert_eq!(budget.note(100), 100);
+        assert_eq!(budget.note(50), 100);
+        budget.end_cycle(10);
+        assert_eq!(budget.note(50), 100);
+        assert_eq!(budget.note(150), 150);
+        budget.end_cycle(10);
+        assert_eq!(budget.note(20), 125);
+    }
+}
