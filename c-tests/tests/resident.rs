@@ -2,39 +2,39 @@
 
 use c_tests::Build;
 
-fn bounded(args: &[&str]) {
-    let outcome = Build::new("bounded.c").preloaded().args(args).finish();
+fn stays_bounded(args: &[&str]) {
+    let outcome = Build::new("resident.c").preloaded().args(args).finish();
     outcome.expect_quiet_success();
 }
 
 #[test]
 fn an_exceptional_proof_is_forgotten_after_three_others() {
-    bounded(&["exception"]);
-    bounded(&["inferred"]);
+    stays_bounded(&["exception"]);
+    stays_bounded(&["inferred"]);
 }
 
 #[test]
 fn survivors_pin_their_own_pages_only() {
-    bounded(&["pinned"]);
-    bounded(&["survivors", "1000"]);
+    stays_bounded(&["pinned"]);
+    stays_bounded(&["survivors", "1000"]);
 }
 
 #[test]
 fn many_threads_with_many_classes_hold_little_more_than_they_use() {
-    bounded(&["classes"]);
+    stays_bounded(&["classes"]);
 }
 
 #[test]
 fn random_lifetimes_stay_within_twice_what_is_live() {
-    bounded(&["lifetimes", "5"]);
+    stays_bounded(&["lifetimes", "5"]);
 }
 
 #[test]
 fn a_phase_that_stays_open_reuses_its_memory() {
-    bounded(&["volume", "64"]);
+    stays_bounded(&["volume", "64"]);
 }
 
 #[test]
 fn what_the_library_says_of_its_memory_is_what_the_kernel_says() {
-    bounded(&["truth"]);
+    stays_bounded(&["truth"]);
 }

@@ -1,6 +1,6 @@
 /* Resident memory stays near what is live, whatever the program does with it.
  *
- * Usage: bounded exception | inferred | pinned | survivors PHASES | classes | lifetimes SECONDS | volume GIB | truth */
+ * Usage: resident exception | inferred | pinned | survivors PHASES | classes | lifetimes SECONDS | volume GIB | truth */
 #include "check.h"
 #include <fcntl.h>
 #include <malloc.h>
