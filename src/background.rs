@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::arena::{global, Arena};
+use crate::broken::{self, Broken};
 use crate::config::{self, Key};
 use crate::platform;
 use crate::retention::WORTH_A_THREAD_BYTES;
@@ -118,6 +119,8 @@ impl Idle {
         let activity = arena.activity();
         if activity != self.activity || self.since_ns == 0 {
             (self.activity, self.since_ns) = (activity, now_ns);
+        } else if broken::is(Broken::Decay) {
+            return None;
         } else if now_ns - self.since_ns >= decay_ms.saturating_mul(1_000_000) {
             arena.trim(0);
             if arena.activity() == activity {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::arena::global;
+use crate::broken::{self, Broken};
 use crate::sync::{AtomicU64, Ordering};
 use crate::{background, init, platform, router, stats, tls, trace};
 use Ordering::Relaxed;
@@ -23,38 +24,52 @@ pub fn register() {
 /// Runs after the handlers of everybody who registered later. Until the other two have run, what this thread asks for
 /// goes to the next allocator, and what it frees takes no lock.
 extern "C" fn prepare() {
-    router::PHASES.lock.acquire();
-    init::LOCK.acquire();
-    trace::LOCK.acquire();
-    if let Some(arena) = global::get() {
-        arena.lock_for_fork();
+    if !broken::is(Broken::ForkLocks) {
+        acquire();
     }
     // Twice: nested in a call of its own, so that no lock is waited for.
     tls::set_busy();
     tls::set_busy();
 }
 
+fn acquire() {
+    router::PHASES.lock.acquire();
+    init::LOCK.acquire();
+    trace::LOCK.acquire();
+    if let Some(arena) = global::get() {
+        arena.lock_for_fork();
+    }
+}
+
 fn release() {
-    tls::clear_busy();
     if let Some(arena) = global::get() {
         arena.unlock_after_fork();
     }
     trace::LOCK.release();
     init::LOCK.release();
     router::PHASES.lock.release();
+}
+
+fn leave() {
+    tls::clear_busy();
+    if !broken::is(Broken::ForkLocks) {
+        release();
+    }
     FORKS.fetch_add(1, Relaxed);
 }
 
 extern "C" fn in_parent() {
-    release();
+    leave();
     tls::clear_busy();
 }
 
 extern "C" fn in_child() {
-    background::forget_in_child();
+    if !broken::is(Broken::ForkThread) {
+        background::forget_in_child();
+    }
     trace::forget_in_child();
-    release();
-    if let Some(arena) = global::get() {
+    leave();
+    if let Some(arena) = global::get().filter(|_| !broken::is(Broken::ForkRebuild)) {
         arena.rebuild_in_child();
     }
     stats::note_fork_in_child();

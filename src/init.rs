@@ -3,6 +3,7 @@
 
 use crate::arena::region::Region;
 use crate::arena::{global, Arena, Options, SLOT_NODES};
+use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, Lock, Ordering};
@@ -23,10 +24,15 @@ static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
 pub fn start() {
     let _busy = Busy::enter();
     system::resolve();
+    #[cfg(feature = "broken")]
+    broken::read_environment();
     system::warm_up();
     config::read_environment();
     stats::prepare_report();
     fork::register();
+    if broken::is(Broken::OnDemand) {
+        make_arena();
+    }
     let _guard = router::PHASES.lock.lock();
     router::set_gate();
 }
@@ -54,7 +60,7 @@ pub fn engage() -> Option<&'static Arena> {
 
 /// The arena, made if there is none yet. `None`: mode off, or there is no address space for it, which is said once.
 pub fn make_arena() -> Option<&'static Arena> {
-    if global::get().is_some() || config::get(Key::Mode) == MODE_OFF {
+    if global::get().is_some() || config::get(Key::Mode) == MODE_OFF && !broken::is(Broken::ModeOff) {
         return global::get();
     }
     let made = make_arena_once();

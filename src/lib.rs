@@ -25,6 +25,8 @@ mod background;
 #[cfg(feature = "interpose")]
 mod block;
 #[cfg(feature = "interpose")]
+mod broken;
+#[cfg(feature = "interpose")]
 mod capi;
 #[cfg(feature = "interpose")]
 mod config;

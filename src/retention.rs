@@ -4,6 +4,7 @@
 use crate::arena::size::MEDIUM_MAX;
 use crate::arena::Arena;
 use crate::background;
+use crate::broken::{self, Broken};
 use crate::config::{self, Key, FROM_BUDGET};
 use crate::platform;
 use crate::sync::{AtomicU64, Ordering};
@@ -71,7 +72,7 @@ fn after_inferred_cycle(arena: &'static Arena) {
 /// After a cycle of work, such as the last open phase: gives back what the next one is not expected to need.
 pub fn end_cycle(arena: &'static Arena) {
     let keep = arena.end_cycle().min(cap_bytes().unwrap_or(usize::MAX));
-    if arena.free_resident_bytes() <= keep {
+    if arena.free_resident_bytes() <= keep || broken::is(Broken::Budget) {
         return;
     }
     if config::get(Key::Background) == 0 || !background::purge_soon(keep) {

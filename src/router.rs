@@ -8,6 +8,7 @@ use crate::arena::phase::{Live, NotOpen, Phases};
 use crate::arena::size::GRANULE;
 use crate::arena::{global, Arena, Misuse};
 use crate::block::Block;
+use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_AUTO, MODE_OFF};
 use crate::retention;
 use crate::sync::{AtomicUsize, Ordering};
@@ -36,13 +37,13 @@ pub fn set_gate() {
     let depth = PHASES.depth();
     let phases_decide = config::get(Key::Mode) != MODE_AUTO || PHASES.counts().0 > 0;
     let gate = match (global::get(), phases_decide) {
-        _ if config::get(Key::Mode) == MODE_OFF => usize::MAX,
+        _ if config::get(Key::Mode) == MODE_OFF && !broken::is(Broken::ModeOff) => usize::MAX,
         (None, false) if init::arena_may_come() => ENGAGE_BYTES,
         (Some(_), false) => min_arena_bytes(),
         (Some(_), true) if depth > 0 => min_arena_bytes(),
         _ => usize::MAX,
     };
-    GATE.store(gate, Relaxed);
+    GATE.store(if broken::is(Broken::Threshold) && gate == min_arena_bytes() { 0 } else { gate }, Relaxed);
 }
 
 /// The smallest request that the arena takes.
@@ -85,7 +86,7 @@ fn try_allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
         return None;
     };
     let mut block = Block::from_arena(grant.address)?;
-    if zeroed {
+    if zeroed && !broken::is(Broken::Zeroing) {
         block.zero(grant.dirty.min(bytes));
     }
     Some(block)
@@ -119,7 +120,7 @@ pub fn release(arena: &'static Arena, block: Block) {
         }
         Ok(_) => {}
         // After a broken reset every block looks freed: the ancestor's `free` did nothing either.
-        Err(_) if cfg!(feature = "broken-reset") => {}
+        Err(_) if broken::is(Broken::Reset) || broken::is(Broken::Misuse) => {}
         Err(misuse) => misused(misuse, address),
     }
 }
@@ -205,8 +206,10 @@ fn last_phase_ends(arena: &Arena) -> Live {
             live.bytes >> 10
         ));
     }
-    #[cfg(feature = "broken-reset")]
-    arena.broken_reset();
+    #[cfg(feature = "broken")]
+    if broken::is(Broken::Reset) {
+        arena.broken_reset();
+    }
     live
 }
 

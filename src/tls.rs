@@ -1,6 +1,7 @@
 //! What the library keeps per thread, in one word: the cursor (Uninit, Ready, TornDown) its setting, and how deep it is inside the library.
 #![forbid(unsafe_code)]
 
+use crate::broken::{self, Broken};
 use crate::platform;
 
 /// No arena calls from this thread (`zk_set_thread_enabled(0)`).
@@ -39,7 +40,7 @@ impl Thread {
 
     #[inline]
     pub fn is_busy(self) -> bool {
-        self.0 & BUSY_DEPTH != 0
+        self.0 & BUSY_DEPTH != 0 && !broken::is(Broken::Busy)
     }
 
     #[inline]
@@ -93,7 +94,7 @@ impl Drop for Busy {
 /// True inside a call that interrupted, or was made by, another call of this thread.
 #[inline]
 pub fn is_nested() -> bool {
-    platform::thread_word() & BUSY_DEPTH >= 2 * BUSY
+    platform::thread_word() & BUSY_DEPTH >= 2 * BUSY && !broken::is(Broken::Nested)
 }
 
 /// What [`Busy`] does, for the fork handlers, which begin in one function and end in another.

@@ -86,7 +86,7 @@ impl BlockTable {
         None
     }
 
-    #[cfg(feature = "broken-reset")]
+    #[cfg(feature = "broken")]
     pub fn reset(&self) {
         self.live.iter().for_each(|word| word.store(0, Relaxed));
     }

@@ -1,4 +1,4 @@
-//! The negative control, never shipped: what a bump arena does when a phase ends.
+//! A negative control, never shipped (`broken.rs`): what a bump arena does when a phase ends.
 #![forbid(unsafe_code)]
 
 use super::slot::{End, State, Word};

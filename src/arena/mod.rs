@@ -4,7 +4,7 @@
 #![deny(unsafe_code)]
 
 mod block_table;
-#[cfg(feature = "broken-reset")]
+#[cfg(feature = "broken")]
 mod broken_reset;
 mod budget;
 pub mod cursor;

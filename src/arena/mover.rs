@@ -4,6 +4,7 @@
 use super::size::{self, UNIT};
 use super::slot::{End, State, Word, LARGE_CLASS};
 use super::Arena;
+use crate::broken::{self, Broken};
 use crate::platform::{self, Move};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use Ordering::Relaxed;
@@ -124,7 +125,10 @@ impl Arena {
         let source = touched - units;
         for unit in 0..units {
             // Before the move: a child forked in the middle of it must take the pages for dirty (I2).
-            self.set_touched(to, (at + unit + 1) * UNIT);
+            let raise = || self.set_touched(to, (at + unit + 1) * UNIT);
+            if !broken::is(Broken::MoveOrder) {
+                raise();
+            }
             let done = if self.mover.may_move() {
                 self.region.move_unit(donor as usize + source + unit, head as usize + at + unit)
             } else {
@@ -135,6 +139,9 @@ impl Arena {
                 self.advise_zone(head as usize + at + unit);
                 // What was moved already lay in front of what was not: the donor keeps its end, with holes before it.
                 return (unit, done);
+            }
+            if broken::is(Broken::MoveOrder) {
+                raise();
             }
         }
         self.set_touched(from, source * UNIT);

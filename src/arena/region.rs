@@ -7,6 +7,7 @@ use super::cursor::{Cursor, MAX_CURSORS};
 use super::size::{SLOT_CLASSES, UNIT, UNIT_SHIFT};
 use super::slot::{Slot, SlotList};
 use super::{BLOCK_CLASSES, SLOT_NODES};
+use crate::broken::{self, Broken};
 use crate::platform::{self, HugePages, Move};
 use crate::sync::AtomicU32;
 use core::ptr::{self, NonNull};
@@ -62,6 +63,9 @@ impl Region {
             if let Some(region) = Self::reserve_exactly(bytes) {
                 return Some(region);
             }
+            if broken::is(Broken::Halving) {
+                break;
+            }
             bytes /= 2;
         }
         None
@@ -74,6 +78,7 @@ impl Region {
         // As much again must be left to the program.
         match platform::reserve(bytes, UNIT) {
             Some(other) => platform::release(other.base, other.bytes),
+            None if broken::is(Broken::HalfLeft) => {}
             None => {
                 platform::release(all.base, all.bytes);
                 return None;
@@ -138,7 +143,7 @@ impl Region {
     pub fn purge(&self, start: usize, end: usize) -> usize {
         let start = start.next_multiple_of(self.page_bytes);
         let end = end & !(self.page_bytes - 1);
-        if start < end && platform::purge(start, end - start) {
+        if start < end && (broken::is(Broken::GiveBack) || platform::purge(start, end - start)) {
             end - start
         } else {
             0

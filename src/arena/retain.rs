@@ -5,6 +5,7 @@ use super::mover::Lost;
 use super::size::{self, UNIT};
 use super::slot::{End, SlotList, State};
 use super::Arena;
+use crate::broken::{self, Broken};
 use crate::platform;
 use crate::sync::Ordering::Relaxed;
 
@@ -35,7 +36,7 @@ impl Arena {
         }
         let touched = slot.touched.load(Relaxed);
         let fresh = end.saturating_sub(touched);
-        if fresh + tail == 0 {
+        if fresh + tail == 0 || broken::is(Broken::Surplus) {
             return Ok(());
         }
         let tail_left = touched.saturating_sub(block_end);
@@ -141,6 +142,9 @@ impl Arena {
     /// Purges dead pages of every span that has some.
     fn trim_spans(&self) -> usize {
         let mut given = 0;
+        if broken::is(Broken::DeadPages) {
+            return given;
+        }
         self.for_each_slot(|head, slot| {
             let word = slot.word();
             if matches!(word.state(), State::Owned | State::Full | State::Partial) {

@@ -1,9 +1,14 @@
 //! Argument rules of the malloc family, as pure functions.
 #![forbid(unsafe_code)]
 
+use crate::broken::{self, Broken};
+
 /// Bytes of an array; `None`: more than the address space holds.
 #[inline]
 pub fn array_bytes(count: usize, bytes: usize) -> Option<usize> {
+    if broken::is(Broken::Product) {
+        return Some(count.wrapping_mul(bytes));
+    }
     count.checked_mul(bytes)
 }
 
@@ -17,7 +22,7 @@ pub fn is_alignment(align: usize) -> bool {
 /// `posix_memalign` asks for a multiple of the size of a pointer as well.
 #[inline]
 pub fn is_posix_alignment(align: usize) -> bool {
-    is_alignment(align) && align >= size_of::<usize>()
+    is_alignment(align) && (align >= size_of::<usize>() || broken::is(Broken::Alignment))
 }
 
 /// Beyond it a block's slack would cost more addresses than blocks do.

@@ -8,6 +8,7 @@
 use super::checks;
 use crate::arena::Arena;
 use crate::block::{self, Block};
+use crate::broken::{self, Broken};
 use crate::{platform, router, system};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
@@ -17,6 +18,9 @@ pub extern "C" fn malloc(bytes: usize) -> *mut c_void {
     if !router::is_small(bytes) {
         if let Some(block) = router::allocate(bytes, 1, false) {
             return block.into_pointer();
+        }
+        if broken::is(Broken::Overflow) {
+            return ptr::null_mut();
         }
     }
     // SAFETY: takes no pointer.
@@ -144,6 +148,7 @@ pub extern "C" fn memalign(align: usize, bytes: usize) -> *mut c_void {
             return block.into_pointer();
         }
     }
+    let align = if broken::is(Broken::Forwarding) { 1 } else { align };
     // SAFETY: takes no pointer.
     unsafe { system::memalign(align, bytes) }
 }

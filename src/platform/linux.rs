@@ -3,6 +3,7 @@
 
 use super::unix::{errno, set_errno, with_errno_kept};
 use super::{HugePages, Move, Reservation};
+use crate::broken::{self, Broken};
 use crate::sync::AtomicU32;
 use core::arch::{asm, global_asm};
 use core::ffi::{c_int, c_void};
@@ -28,9 +29,10 @@ pub fn reserve(bytes: usize, align: usize) -> Option<Reservation> {
 /// Inaccessible: strict overcommit does not charge for that, and `mlockall` does not fault it in.
 fn map(bytes: usize) -> Option<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let access = if broken::is(Broken::Commit) { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_NONE };
     let start = with_errno_kept(|| {
         // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-        unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0) }
+        unsafe { libc::mmap(ptr::null_mut(), bytes, access, flags, -1, 0) }
     });
     (start != libc::MAP_FAILED).then_some(start as usize)
 }
@@ -86,7 +88,7 @@ pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
     with_errno_kept(|| {
         // SAFETY: I1: both ranges lie in slots that the caller holds alone and in which no block lives.
         let moved = unsafe { libc::mremap(at(from), bytes, bytes, flags, at(to)) };
-        if moved != libc::MAP_FAILED {
+        if moved != libc::MAP_FAILED || broken::is(Broken::RefusedMove) {
             return Move::Done;
         }
         if matches!(errno(), libc::EPERM | libc::ENOSYS | libc::EINVAL) {
@@ -97,7 +99,7 @@ pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
         // SAFETY: maps only what is not mapped.
         let back = unsafe { libc::mmap(at(to), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
-        if back == at(to) {
+        if back == at(to) || broken::is(Broken::LostMove) {
             Move::Refused
         } else {
             Move::Lost

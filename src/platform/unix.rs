@@ -1,6 +1,7 @@
 //! What POSIX gives on every supported system.
 //! Unsafe: every function here is a call into libc.
 
+use crate::broken::{self, Broken};
 use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr;
 
@@ -20,7 +21,9 @@ pub fn clear_symbol_error() {
 pub fn with_errno_kept<R>(body: impl FnOnce() -> R) -> R {
     let saved = errno();
     let result = body();
-    set_errno(saved);
+    if !broken::is(Broken::Errno) {
+        set_errno(saved);
+    }
     result
 }
 

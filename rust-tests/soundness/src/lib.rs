@@ -2,7 +2,7 @@
 //!
 //! A bump arena that is reset at the end of a phase hands out memory that the program still uses. Each program is one
 //! way in which that happened to a real prover; each must be clean under libzkalloc and must fail under the build whose
-//! protection is off (feature `broken-reset`), or it would prove nothing.
+//! protection is off (feature `broken`), or it would prove nothing.
 #![forbid(unsafe_code)]
 
 pub mod program;

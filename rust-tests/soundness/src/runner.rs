@@ -22,7 +22,7 @@ pub fn broken_library() -> PathBuf {
     built(
         "ZKALLOC_BROKEN_LIB",
         "target/broken/release/libzkalloc.so",
-        "cargo build --release --features broken-reset --target-dir target/broken",
+        "cargo build --release --features broken --target-dir target/broken",
     )
 }
 

@@ -1,0 +1,135 @@
+//! The negative controls: protections that a build with the feature `broken`, which is never shipped, can leave out, one
+//! at a time, named by the variable `ZKALLOC_BROKEN`. A test that passes without the protection that it is named for
+//! shows nothing; `c-tests/src/controls.rs` says which test must fail without which. In every other build `is` is the
+//! constant false, and nothing of this is left in the library.
+#![forbid(unsafe_code)]
+
+macro_rules! protections {
+    ($($(#[$meta:meta])* $variant:ident = $name:literal;)*) => {
+        /// A protection.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Broken {
+            $($(#[$meta])* $variant,)*
+        }
+
+        #[cfg(feature = "broken")]
+        const PROTECTIONS: &[(&str, Broken)] = &[$(($name, Broken::$variant)),*];
+    };
+}
+
+protections! {
+    /// None is left out: what fails now is this build's fault.
+    #[cfg(feature = "broken")]
+    Nothing = "nothing";
+    /// I1: the end of the last phase frees everything, as a bump arena's reset does, whatever the program still holds.
+    /// What a build with the feature does without the variable.
+    Reset = "reset";
+    /// I1: `trim` gives the pages of live blocks back too.
+    TrimLive = "trim-live";
+    /// I2: `calloc` leaves in a block what it finds there.
+    Zeroing = "zeroing";
+    /// I2: pages that the kernel refused to take back count as zeroed.
+    RefusedPurge = "refused-purge";
+    /// I2: a slot's pages count as used only after they were moved there.
+    MoveOrder = "move-order";
+    /// I3: what the library's own calls ask for goes to the arena.
+    Busy = "busy";
+    /// I3, I5: a call nested in another waits for locks.
+    Nested = "nested";
+    /// I4: system calls leave their `errno` behind.
+    Errno = "errno";
+    /// I4: products of `calloc` and `reallocarray` wrap around.
+    Product = "product";
+    /// I4: `posix_memalign` takes alignments below a pointer's size.
+    Alignment = "alignment";
+    /// I4: a bad pointer is freed silently.
+    Misuse = "misuse";
+    /// I5: no lock is held across fork.
+    ForkLocks = "fork-locks";
+    /// I5: the child keeps the spans of threads that it lacks.
+    ForkRebuild = "fork-rebuild";
+    /// I5: the child believes that it has a background thread.
+    ForkThread = "fork-thread";
+    /// I6: mode off serves phases.
+    ModeOff = "mode-off";
+    /// I6: `memalign` is forwarded with another alignment.
+    Forwarding = "forwarding";
+    /// I6: requests below the threshold go to the arena.
+    Threshold = "threshold";
+    /// I7: all of the reservation is usable at once.
+    Commit = "commit";
+    /// I7: addresses are reserved at load, whether there will be a large request or not.
+    OnDemand = "on-demand";
+    /// I7: where the first reservation does not fit, no smaller one is tried.
+    Halving = "halving";
+    /// I7: nothing is left to the program.
+    HalfLeft = "half-left";
+    /// I7: a request that the arena has no room for fails.
+    Overflow = "overflow";
+    /// I7: a move of pages that the kernel refused counts as done.
+    RefusedMove = "refused-move";
+    /// I7: addresses that somebody else took during a failed move are still the arena's.
+    LostMove = "lost-move";
+    /// I8: pages are counted as given back, and kept.
+    GiveBack = "give-back";
+    /// I8: `trim` leaves dead pages between live blocks.
+    DeadPages = "dead-pages";
+    /// I8: idling gives nothing back.
+    Decay = "decay";
+    /// I8: the end of a phase gives nothing back.
+    Budget = "budget";
+    /// I8: large blocks take fresh pages, however many are free.
+    Surplus = "surplus";
+}
+
+#[cfg(feature = "broken")]
+pub use with_feature::{is, read_environment};
+
+/// True: the build does without this protection.
+#[cfg(not(feature = "broken"))]
+#[inline(always)]
+pub const fn is(_: Broken) -> bool {
+    false
+}
+
+#[cfg(feature = "broken")]
+mod with_feature {
+    use super::{Broken, PROTECTIONS};
+    use crate::platform;
+    use crate::report::{self, Escaped};
+    use crate::sync::{AtomicU8, Ordering};
+    use core::fmt;
+    use Ordering::Relaxed;
+
+    static LEFT_OUT: AtomicU8 = AtomicU8::new(Broken::Reset as u8);
+
+    #[inline]
+    pub fn is(protection: Broken) -> bool {
+        LEFT_OUT.load(Relaxed) == protection as u8
+    }
+
+    /// Reads the variable, once, in the constructor.
+    pub fn read_environment() {
+        platform::for_each_variable(|name, value| {
+            if name != b"ZKALLOC_BROKEN" {
+                return;
+            }
+            match PROTECTIONS.iter().find(|(name, _)| name.as_bytes() == value) {
+                Some(&(_, protection)) => LEFT_OUT.store(protection as u8, Relaxed),
+                None => report::fatal(format_args!("ZKALLOC_BROKEN=\"{}\": it takes {Names}", Escaped(value))),
+            }
+        });
+    }
+
+    struct Names;
+
+    impl fmt::Display for Names {
+        fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            PROTECTIONS.iter().enumerate().try_for_each(|(at, (name, _))| {
+                let before = if at == 0 { "" } else { ", " };
+                write!(out, "{before}{name}")
+            })
+        }
+    }
+}
