@@ -1,11 +1,12 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | during-trim | prefault | prefault-idle | locked */
+ * Usage: give_back medium | child | during-trim | prefault | prefault-idle | locked */
 #include "check.h"
 #include "deny.h"
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 
 enum { WAIT_MS = 3000 };
@@ -44,6 +45,40 @@ static void medium(void) {
     }
     free(first);
     CHECK(falls_below(64 * MIB, WAIT_MS));
+}
+
+static int threads(void) {
+    char line[256];
+    int count = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file)) {
+        (void)sscanf(line, "Threads: %d", &count);
+    }
+    fclose(file);
+    return count;
+}
+
+/* The background thread that a forked child lacks is started again when there is something to give back. */
+static void child(void) {
+    enum { BYTES = 256 * MIB };
+    char *block = malloc(BYTES);
+    CHECK(block != NULL);
+    memset(block, 1, BYTES);
+    free(block);
+    CHECK(threads() == 2);
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(threads() == 1);
+        block = malloc(BYTES);
+        CHECK(block && zk_owns(block));
+        memset(block, 2, BYTES);
+        free(block);
+        CHECK(falls_below(64 * MIB, WAIT_MS));
+        _exit(0);
+    }
+    int status = -1;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 /* A block freed while the background thread gives others back: the next round must know of it. */
@@ -132,6 +167,8 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "medium") == 0) {
         medium();
+    } else if (strcmp(name, "child") == 0) {
+        child();
     } else if (strcmp(name, "during-trim") == 0) {
         during_trim();
     } else if (strcmp(name, "prefault") == 0) {

@@ -1,7 +1,8 @@
 /* An arena that is too small, or absent: requests overflow to the system, work there and are counted. Needs the library.
  *
  * Usage: overflow slab            with ZK_ALLOC_SLAB_GB=1: more live bytes than the arena may hold (none touched)
- *        overflow limit <MiB>     RLIMIT_AS of so much, set before the arena is made */
+ *        overflow limit <MiB>     RLIMIT_AS of so much, set before the arena is made
+ *        overflow data <MiB>      RLIMIT_DATA of so much: only what is usable counts, not what is reserved */
 #include "check.h"
 #include <sys/resource.h>
 
@@ -86,13 +87,37 @@ static void by_limit(size_t limit) {
     printf("%s\n", reserved ? "smaller arena" : "no arena");
 }
 
+/* Strict overcommit counts in the same way, but is a setting of the whole machine. */
+static void by_data(size_t limit) {
+    const struct rlimit data = {limit, limit};
+    CHECK(setrlimit(RLIMIT_DATA, &data) == 0);
+    engage_arena();
+    CHECK(read_stats().reserved_bytes >= 64 * GIB);
+    int live = 0, owned = 0;
+    while (live < MOST && (blocks[live] = malloc(2 * MIB)) != NULL) {
+        owned += zk_owns(blocks[live]);
+        fill_pattern(blocks[live], 64, (uint64_t)live);
+        live++;
+    }
+    CHECK(live < MOST && errno == ENOMEM); /* the limit is met, and the program told */
+    CHECK(owned > 0 && read_stats().overflow_count > 0);
+    for (int i = 0; i < live; i++) {
+        CHECK(has_pattern(blocks[i], 64, (uint64_t)i));
+        free(blocks[i]);
+    }
+    void *block = malloc(2 * MIB);
+    CHECK(zk_owns(block));
+    free(block);
+}
+
 int main(int argc, char **argv) {
     check_preload();
     if (argc == 2 && strcmp(argv[1], "slab") == 0) {
         by_slab();
     } else {
         CHECK(argc == 3);
-        by_limit(strtoul(argv[2], NULL, 10) * MIB);
+        size_t bytes = strtoul(argv[2], NULL, 10) * MIB;
+        strcmp(argv[1], "data") == 0 ? by_data(bytes) : by_limit(bytes);
     }
     return 0;
 }

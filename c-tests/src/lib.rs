@@ -4,13 +4,17 @@
 //! A missing library, compiler or program fails a test; nothing is skipped.
 
 mod compile;
+mod control;
+mod controls;
 mod header;
 mod library;
 mod process;
 mod stats;
 
 pub use compile::Build;
+pub use control::{Control, Ending, Verdict};
+pub use controls::CONTROLS;
 pub use header::{committed_header, generate_header, header_path};
-pub use library::{library, repository, temporary_dir};
+pub use library::{broken_library, library, repository, temporary_dir};
 pub use process::{Outcome, Run};
 pub use stats::StatsFile;

@@ -19,14 +19,23 @@ fn target_dir() -> PathBuf {
 /// # Panics
 /// When there is no such file: a test that ran without the library would prove nothing.
 pub fn library() -> PathBuf {
-    let path = env::var_os("ZKALLOC_LIB").map_or_else(|| target_dir().join("release/libzkalloc.so"), PathBuf::from);
-    match path.canonicalize() {
-        Ok(path) => path,
-        Err(error) => panic!(
-            "{}: {error}\nBuild the library first: `cargo build --release`, or name another one in ZKALLOC_LIB.",
-            path.display()
-        ),
-    }
+    built("ZKALLOC_LIB", "release/libzkalloc.so", "cargo build --release")
+}
+
+/// The library that can leave protections out (`src/broken.rs`): `$ZKALLOC_BROKEN_LIB`, else one in `target/broken`.
+///
+/// # Panics
+/// When there is no such file.
+pub fn broken_library() -> PathBuf {
+    let command = "cargo build --release --features broken --target-dir target/broken";
+    built("ZKALLOC_BROKEN_LIB", "broken/release/libzkalloc.so", command)
+}
+
+fn built(variable: &str, default: &str, command: &str) -> PathBuf {
+    let path = env::var_os(variable).map_or_else(|| target_dir().join(default), PathBuf::from);
+    path.canonicalize().unwrap_or_else(|error| {
+        panic!("{}: {error}\nBuild it first: `{command}`, or name another one in {variable}.", path.display())
+    })
 }
 
 /// Directory for compiled programs, shared by all tests.

@@ -29,7 +29,7 @@ impl Run {
         // What the caller's shell happens to set must not change a result.
         for (name, _) in std::env::vars_os() {
             let bytes = name.as_encoded_bytes();
-            if bytes.starts_with(b"ZK_") || bytes.starts_with(b"MALLOC_") {
+            if bytes.starts_with(b"ZK_") || bytes.starts_with(b"MALLOC_") || bytes == b"ZKALLOC_BROKEN" {
                 command.env_remove(&name);
             }
         }
@@ -77,7 +77,15 @@ impl Run {
     }
 
     /// Runs it. A program that exceeds its time is killed and fails the test, whatever the test expected.
-    pub fn finish(mut self) -> Outcome {
+    pub fn finish(self) -> Outcome {
+        let timeout = self.timeout;
+        let (outcome, in_time) = self.finish_or_kill();
+        assert!(in_time, "{outcome}\nkilled after {timeout:?}");
+        outcome
+    }
+
+    /// Runs it. False: it exceeded its time and was killed.
+    pub fn finish_or_kill(mut self) -> (Outcome, bool) {
         let label: String = format!("{:?}", self.command).chars().take(LONGEST_LABEL).collect();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {label}: {error}"));
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
@@ -91,8 +99,7 @@ impl Run {
             stderr: stderr.join().expect("the reader does not panic"),
             label,
         };
-        assert!(status.is_some(), "{outcome}\nkilled after {:?}", self.timeout);
-        outcome
+        (outcome, status.is_some())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the library's ELF file says: its exported symbols, no dynamic TLS, never unloaded.
 
-use c_tests::{committed_header, library, repository, Run};
+use c_tests::{broken_library, committed_header, library, repository, Run};
 use std::collections::BTreeSet;
 
 /// Static TLS that a library loaded late may count on is scarce, and shared by all libraries.
@@ -71,6 +71,19 @@ fn thread_local_storage_is_static_and_small() {
         .collect();
     assert_eq!(sizes.len(), 1, "one TLS segment for the per-thread cursor\n{segments}");
     assert!(sizes[0] <= MOST_STATIC_TLS_BYTES, "{} bytes of static TLS", sizes[0]);
+}
+
+/// The negative controls leave no trace in what is shipped: no variable, no code.
+#[test]
+fn no_protection_can_be_left_out() {
+    let mentions = |library: &std::path::Path, text: &str| {
+        let bytes = std::fs::read(library).unwrap_or_else(|error| panic!("{}: {error}", library.display()));
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    for text in ["ZKALLOC_BROKEN", "refused-purge", "broken_reset"] {
+        assert!(!mentions(&library(), text), "{text}");
+        assert!(mentions(&broken_library(), text), "the broken library itself lacks \"{text}\"");
+    }
 }
 
 /// After `dlclose` its blocks would still be in use.

@@ -1,0 +1,50 @@
+/* System calls made slow, so that a fork falls into the middle of what the library does around one for certain.
+ * Loaded in front of libzkalloc. The program arms it for one call: 'p' mprotect (a slot is carved, under a lock),
+ * 'a' madvise (trim, under a lock), 'm' mremap (pages have been moved, and nothing was noted since). */
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SLOW_MICROSECONDS = 500000 };
+
+extern volatile char shim_slow_armed;
+extern volatile int shim_slow_inside;
+volatile char shim_slow_armed;
+volatile int shim_slow_inside;
+
+static void delay(char call) {
+    char expected = call;
+    if (__atomic_compare_exchange_n(&shim_slow_armed, &expected, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        shim_slow_inside = 1;
+        usleep(SLOW_MICROSECONDS);
+        shim_slow_inside = 0;
+    }
+}
+
+int mprotect(void *start, size_t bytes, int access) {
+    delay('p');
+    return (int)syscall(SYS_mprotect, start, bytes, access);
+}
+
+int madvise(void *start, size_t bytes, int advice) {
+    if (advice == MADV_DONTNEED) {
+        delay('a');
+    }
+    return (int)syscall(SYS_madvise, start, bytes, advice);
+}
+
+void *mremap(void *from, size_t from_bytes, size_t to_bytes, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    void *to = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
+    va_end(rest);
+    void *moved = (void *)syscall(SYS_mremap, from, from_bytes, to_bytes, flags, to);
+    if (flags & MREMAP_FIXED) {
+        int error = errno;
+        delay('m');
+        errno = error;
+    }
+    return moved;
+}

@@ -1,0 +1,212 @@
+//! Which program must fail without which protection. Every protection of `src/broken.rs` is here
+//! (`tests/controls.rs` compares).
+
+use crate::control::{Control, Ending};
+use Ending::{Aborts, CheckFails, Exits, Hangs, OneLine, OneOf, OtherThanPlain, Prints, SameAsPlain, Signal};
+
+const NO_DECAY: &[(&str, &str)] = &[("ZK_ALLOC_DECAY_MS", "-1")];
+const TRIM: &[(&str, &str)] = &[("ZK_ALLOC_BACKGROUND", "0"), ("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_ALLOC_THP", "never")];
+/// The overflow program touches one page in each block, and should not pay for 2 MiB.
+const SMALL_PAGES: &[(&str, &str)] = &[("ZK_ALLOC_THP", "never")];
+const ITEM_INTACT: &str = "has_pattern(item.block, item.size, item.seed)";
+const NO_SPACE: &str = "no address space for an arena";
+
+pub const CONTROLS: &[Control] = &[
+    Control { without: CheckFails(ITEM_INTACT), ..Control::new("I1", "reset", "survivors.c") },
+    Control {
+        args: &["40", "8", "100"],
+        // realloc finds the block freed; or its contents are another's.
+        without: OneOf(&[CheckFails(ITEM_INTACT), Aborts("double free"), Signal(libc::SIGSEGV)]),
+        ..Control::new("I1", "reset", "threads.c")
+    },
+    Control { with: SameAsPlain, without: Aborts("double free"), ..Control::new("I1", "reset", "contract_realloc.c") },
+    Control {
+        env: TRIM,
+        without: CheckFails("has_pattern(blocks[i], size, i)"),
+        ..Control::new("I1", "trim-live", "trim.c")
+    },
+    Control {
+        with: SameAsPlain,
+        without: CheckFails("all_zero(blocks[i], round % 2 ? SIZES[s] : SIZES[s] - SIZES[s] / 8)"),
+        ..Control::new("I2", "zeroing", "contract_memory.c")
+    },
+    Control {
+        args: &["locked"],
+        env: NO_DECAY,
+        without: CheckFails("zeroed != NULL && all_zero(zeroed, 2 * MIB)"),
+        ..Control::new("I2", "refused-purge", "give_back.c")
+    },
+    Control {
+        args: &["move"],
+        env: NO_DECAY,
+        front: Some("shim_slow.c"),
+        without: CheckFails("zk_owns(block) && all_zero(block, TARGET)"),
+        ..Control::new("I2", "move-order", "fork_window.c")
+    },
+    Control {
+        env: &[("ZK_ALLOC_MIN_BYTES", "0")],
+        without: Signal(libc::SIGSEGV),
+        ..Control::new("I3", "busy", "recursion.c")
+    },
+    Control {
+        args: &["signal"],
+        env: &[("ZK_ALLOC_RETAIN_MB", "0")],
+        without: Hangs,
+        ..Control::new("I3", "nested", "process_edges.c")
+    },
+    Control { args: &["errno"], without: CheckFails("errno == 77"), ..Control::new("I4", "errno", "process_edges.c") },
+    Control {
+        env: &[("ZK_ALLOC_MIN_BYTES", "0")],
+        with: SameAsPlain,
+        without: OtherThanPlain("calloc(4294967296, 4294967296): block"),
+        ..Control::new("I4", "product", "contract_memory.c")
+    },
+    Control {
+        with: SameAsPlain,
+        without: OtherThanPlain("posix_memalign(1, 4096): block"),
+        ..Control::new("I4", "alignment", "contract.c")
+    },
+    Control {
+        args: &["double-medium", "free"],
+        with: Aborts("double free"),
+        without: Exits(3, "survived free"),
+        ..Control::new("I4", "misuse", "misuse.c")
+    },
+    Control {
+        args: &["interior-large", "free"],
+        with: Aborts("invalid pointer"),
+        without: Exits(3, "survived free"),
+        ..Control::new("I4", "misuse", "misuse.c")
+    },
+    Control {
+        args: &["carve"],
+        front: Some("shim_slow.c"),
+        without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
+        ..Control::new("I5", "fork-locks", "fork_window.c")
+    },
+    Control {
+        args: &["trim"],
+        front: Some("shim_slow.c"),
+        without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
+        ..Control::new("I5", "fork-locks", "fork_window.c")
+    },
+    Control {
+        args: &["reuse"],
+        without: CheckFails("after < before + before / 4"),
+        ..Control::new("I5", "fork-rebuild", "fork_window.c")
+    },
+    Control {
+        args: &["child"],
+        env: &[("ZK_ALLOC_DECAY_MS", "300")],
+        without: CheckFails("falls_below(64 * MIB, WAIT_MS)"),
+        ..Control::new("I5", "fork-thread", "give_back.c")
+    },
+    Control { behind: Some("shim_atfork.c"), without: Hangs, ..Control::new("I5", "nested", "prepare_frees.c") },
+    Control {
+        args: &["off"],
+        env: &[("ZK_ALLOC_MODE", "off")],
+        with: Prints("off: as designed\n"),
+        without: CheckFails("!arena_takes(SIZES[i])"),
+        ..Control::new("I6", "mode-off", "ownership.c")
+    },
+    Control {
+        env: &[("ZK_ALLOC_MODE", "off")],
+        with: SameAsPlain,
+        without: OtherThanPlain("MISALIGNED"),
+        ..Control::new("I6", "forwarding", "contract.c")
+    },
+    Control {
+        args: &["auto"],
+        with: Prints("auto: as designed\n"),
+        without: CheckFails("!arena_takes(1) && !arena_takes(4095) && arena_takes(4096) && arena_takes(4097)"),
+        ..Control::new("I6", "threshold", "ownership.c")
+    },
+    Control {
+        args: &["data", "2048"],
+        env: SMALL_PAGES,
+        without: CheckFails("read_stats().reserved_bytes >= 64 * GIB"),
+        ..Control::new("I7", "commit", "overflow.c")
+    },
+    Control {
+        args: &["all"],
+        privileged: true,
+        without: CheckFails("status_bytes(\"VmRSS\") <= 300 * MIB"),
+        ..Control::new("I7", "commit", "mlock.c")
+    },
+    Control {
+        args: &["all-new"],
+        privileged: true,
+        without: CheckFails("status_bytes(\"VmRSS\") <= 300 * MIB"),
+        ..Control::new("I7", "commit", "mlock.c")
+    },
+    Control {
+        args: &["modest"],
+        with: OneLine(NO_SPACE),
+        without: CheckFails("mlockall(MCL_CURRENT | MCL_FUTURE) == 0"),
+        ..Control::new("I7", "on-demand", "mlock.c")
+    },
+    Control {
+        args: &["limit", "8192"],
+        env: SMALL_PAGES,
+        with: Prints("smaller arena\n"),
+        without: Prints("no arena\n"),
+        ..Control::new("I7", "halving", "overflow.c")
+    },
+    Control {
+        args: &["limit", "6144"],
+        env: SMALL_PAGES,
+        with: Prints("smaller arena\n"),
+        without: CheckFails("reserved <= limit / 2"),
+        ..Control::new("I7", "half-left", "overflow.c")
+    },
+    Control {
+        args: &["slab"],
+        env: &[("ZK_ALLOC_THP", "never"), ("ZK_ALLOC_SLAB_GB", "1")],
+        without: CheckFails("overflows > 0"),
+        ..Control::new("I7", "overflow", "overflow.c")
+    },
+    Control {
+        args: &["blocks"],
+        env: &[("ZK_TEST_MREMAP", "deny")],
+        front: Some("shim_mremap.c"),
+        without: CheckFails("!zeroed || all_zero(held[i].block, held[i].size)"),
+        ..Control::new("I7", "refused-move", "page_moves.c")
+    },
+    Control {
+        args: &["blocks"],
+        env: &[("ZK_TEST_MREMAP", "old")],
+        front: Some("shim_mremap.c"),
+        without: Signal(libc::SIGSEGV),
+        ..Control::new("I7", "refused-move", "page_moves.c")
+    },
+    Control {
+        args: &["blocks"],
+        env: &[("ZK_TEST_MREMAP", "stolen")],
+        front: Some("shim_mremap.c"),
+        without: OneOf(&[
+            CheckFails("!zeroed || all_zero(held[i].block, held[i].size)"),
+            CheckFails("(*stolen)[0] == 0x5A && memcmp(*stolen, *stolen + 1, *bytes - 1) == 0"),
+        ]),
+        ..Control::new("I7", "lost-move", "page_moves.c")
+    },
+    Control { env: TRIM, without: Exits(1, "RSS fell by"), ..Control::new("I8", "give-back", "trim.c") },
+    Control { env: TRIM, without: Exits(1, "1 of 16 kept: freed"), ..Control::new("I8", "dead-pages", "trim.c") },
+    Control {
+        args: &["medium"],
+        env: &[("ZK_ALLOC_DECAY_MS", "300")],
+        without: CheckFails("falls_below(64 * MIB, WAIT_MS)"),
+        ..Control::new("I8", "decay", "give_back.c")
+    },
+    Control {
+        args: &["phases"],
+        env: NO_DECAY,
+        without: CheckFails("resident_bytes() <= allowed"),
+        ..Control::new("I8", "budget", "bounded.c")
+    },
+    Control {
+        args: &["sizes"],
+        env: NO_DECAY,
+        without: CheckFails("most <= allowed"),
+        ..Control::new("I8", "surplus", "bounded.c")
+    },
+];

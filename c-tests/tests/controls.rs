@@ -1,0 +1,88 @@
+//! Negative controls: each program that shows a promise passes with the shipped library, and fails, in the way that it
+//! should, with a build that leaves the protection behind that promise out. Slow machines: a hang takes 15 s to be one.
+
+use c_tests::{broken_library, Build, Control, CONTROLS};
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+
+/// Every control of this protection.
+fn check(protection: &str) {
+    let controls: Vec<&Control> = CONTROLS.iter().filter(|control| control.protection == protection).collect();
+    assert!(!controls.is_empty(), "no control for {protection}");
+    for control in controls {
+        let verdict = control.check();
+        verdict.holds.unwrap_or_else(|instead| panic!("{}: {instead}", control.promise));
+        verdict.caught.unwrap_or_else(|instead| panic!("{}: the fault was not caught: {instead}", control.promise));
+    }
+}
+
+macro_rules! controls {
+    ($($test:ident = $protection:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            check($protection);
+        })*
+
+        const TESTED: &[&str] = &[$($protection),*];
+    };
+}
+
+controls! {
+    i1_reset = "reset";
+    i1_trim_live = "trim-live";
+    i2_zeroing = "zeroing";
+    i2_refused_purge = "refused-purge";
+    i2_move_order = "move-order";
+    i3_busy = "busy";
+    i3_i5_nested = "nested";
+    i4_errno = "errno";
+    i4_product = "product";
+    i4_alignment = "alignment";
+    i4_misuse = "misuse";
+    i5_fork_locks = "fork-locks";
+    i5_fork_rebuild = "fork-rebuild";
+    i5_fork_thread = "fork-thread";
+    i6_mode_off = "mode-off";
+    i6_forwarding = "forwarding";
+    i6_threshold = "threshold";
+    i7_commit = "commit";
+    i7_on_demand = "on-demand";
+    i7_halving = "halving";
+    i7_half_left = "half-left";
+    i7_overflow = "overflow";
+    i7_refused_move = "refused-move";
+    i7_lost_move = "lost-move";
+    i8_give_back = "give-back";
+    i8_dead_pages = "dead-pages";
+    i8_decay = "decay";
+    i8_budget = "budget";
+    i8_surplus = "surplus";
+}
+
+/// A name that is none ends the process with one line, which lists them all: these, and no others, are tested.
+#[test]
+fn every_protection_has_its_control() {
+    let run = Build::new("recursion.c").preloaded().env("LD_PRELOAD", broken_library());
+    let outcome = run.env("ZKALLOC_BROKEN", "no\nthing").finish();
+    assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{outcome}");
+    let names = outcome.stderr.strip_prefix("zkalloc: fatal: ZKALLOC_BROKEN=\"no\\nthing\": it takes nothing, ");
+    let names = names.and_then(|names| names.strip_suffix('\n')).unwrap_or_else(|| panic!("{outcome}"));
+    let known: BTreeSet<&str> = names.split(", ").collect();
+    assert_eq!(known, TESTED.iter().copied().collect());
+    assert_eq!(known, CONTROLS.iter().map(|control| control.protection).collect());
+}
+
+/// Without the variable, the build does what the ancestor did.
+#[test]
+fn a_broken_build_resets_by_default() {
+    let outcome = Build::new("survivors.c").preloaded().env("LD_PRELOAD", broken_library()).finish();
+    assert_eq!(outcome.status.code(), Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("check failed: has_pattern"), "{outcome}");
+}
+
+/// All eight promises are covered.
+#[test]
+fn every_promise_has_a_control() {
+    let promises: BTreeSet<&str> = CONTROLS.iter().map(|control| control.promise).collect();
+    assert_eq!(promises.into_iter().collect::<Vec<_>>(), ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8"]);
+}
