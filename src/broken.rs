@@ -59,6 +59,8 @@ protections! {
     Threshold = "threshold";
     /// I7: all of the reservation is usable at once.
     Commit = "commit";
+    /// I7: the arena's tables are writable for all of the reservation at once.
+    Tables = "tables";
     /// I7: addresses are reserved at load, whether there will be a large request or not.
     OnDemand = "on-demand";
     /// I7: where the first reservation does not fit, no smaller one is tried.

@@ -4,7 +4,8 @@
  * Usage: mlock modest   no privilege, 8 MiB may be locked: mlockall works, and so does every request after it
  *        mlock future   the same, with an arena that is there already: what is mapped from now on is locked
  *        mlock all      the right to lock everything (root), an arena in use: only what is used is locked
- *        mlock all-new  the same, and the arena is made afterwards */
+ *        mlock all-new  the same, and the arena is made afterwards
+ *        mlock tables   the right to lock everything, and addresses without limit: the tables for them are not locked */
 #include "check.h"
 #include <linux/capability.h>
 #include <sys/mman.h>
@@ -83,6 +84,14 @@ static void future(void) {
     use_memory();
 }
 
+static void lock_all(void) {
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+        dprintf(2, "no right to lock all memory: run as root, or with `ulimit -l unlimited`\n");
+        _exit(3);
+    }
+    CHECK(status_bytes("VmLck") > 0);
+}
+
 /* Addresses for an arena of 1 GiB at most: with the protection gone the whole of it is locked, and no more than that. */
 static void all(int arena_first) {
     static const struct rlimit space = {3 * GIB, 3 * GIB};
@@ -90,15 +99,22 @@ static void all(int arena_first) {
     if (arena_first) {
         engage_arena();
     }
-    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
-        dprintf(2, "no right to lock all memory: run as root, or with `ulimit -l unlimited`\n");
-        _exit(3);
-    }
+    lock_all();
     engage_arena();
     CHECK(read_stats().reserved_bytes >= 512 * MIB);
     use_memory();
-    CHECK(status_bytes("VmLck") > 0);
     CHECK(status_bytes("VmRSS") <= 300 * MIB);
+    check_arena_use();
+}
+
+static void tables(void) {
+    engage_arena();
+    CHECK(read_stats().reserved_bytes >= 512 * GIB);
+    lock_all();
+    use_memory();
+    /* What is made usable at once, 64 MiB, is locked. */
+    CHECK(status_bytes("VmRSS") <= 200 * MIB);
+    CHECK(status_bytes("VmData") <= 200 * MIB); /* what strict overcommit charges for */
     check_arena_use();
 }
 
@@ -109,6 +125,8 @@ int main(int argc, char **argv) {
         modest();
     } else if (strcmp(name, "future") == 0) {
         future();
+    } else if (strcmp(name, "tables") == 0) {
+        tables();
     } else {
         CHECK(strcmp(name, "all") == 0 || strcmp(name, "all-new") == 0);
         all(strcmp(name, "all") == 0);

@@ -140,6 +140,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "commit", "mlock.c")
     },
     Control {
+        args: &["tables"],
+        privileged: true,
+        without: CheckFails("status_bytes(\"VmRSS\") <= 200 * MIB"),
+        ..Control::new("I7", "tables", "mlock.c")
+    },
+    Control {
         args: &["modest"],
         with: OneLine(NO_SPACE),
         without: CheckFails("mlockall(MCL_CURRENT | MCL_FUTURE) == 0"),

@@ -46,6 +46,7 @@ controls! {
     i6_forwarding = "forwarding";
     i6_threshold = "threshold";
     i7_commit = "commit";
+    i7_tables = "tables";
     i7_on_demand = "on-demand";
     i7_halving = "halving";
     i7_half_left = "half-left";

@@ -41,6 +41,8 @@ pub struct Region {
     units: usize,
     page_bytes: usize,
     tables: Tables,
+    /// Start, and bytes for each unit, of the tables that have an entry for every unit.
+    by_unit: [(usize, usize); 3],
 }
 
 /// Metadata, in pages of its own.
@@ -85,11 +87,19 @@ impl Region {
             }
         }
         let meta = all.base + units * UNIT;
-        // Lookups read the tables by unit wherever an address points, so all of them must be readable.
-        if !platform::commit(meta, layout.bytes) {
+        // Lookups read the tables by unit wherever an address points, so all of them must be readable. Writable they are
+        // only where units are usable: that is what strict overcommit and `mlockall` charge for (I7).
+        let by_unit_bytes = layout.bytes - layout.slots;
+        let readable = if broken::is(Broken::Tables) { platform::commit } else { platform::make_readable };
+        if !platform::commit(meta, layout.slots) || !readable(meta + layout.slots, by_unit_bytes) {
             platform::release(all.base, all.bytes);
             return None;
         }
+        let by_unit = [
+            (meta + layout.slots, size_of::<Slot>()),
+            (meta + layout.heads, size_of::<AtomicU32>()),
+            (meta + layout.blocks, size_of::<BlockTable>()),
+        ];
         let tables = Tables {
             bins: table(meta + layout.bins, BLOCK_CLASSES),
             pools: table(meta + layout.pools, SLOT_NODES * SLOT_CLASSES),
@@ -98,7 +108,7 @@ impl Region {
             heads: table(meta + layout.heads, units),
             blocks: table(meta + layout.blocks, units),
         };
-        Some(Self { base: all.base, units, page_bytes: platform::page_bytes(), tables })
+        Some(Self { base: all.base, units, page_bytes: platform::page_bytes(), tables, by_unit })
     }
 
     pub fn tables(&self) -> Tables {
@@ -133,10 +143,15 @@ impl Region {
         (unit < self.units).then_some(unit)
     }
 
-    /// Makes the units up to `end` usable; false when the system has no memory to promise.
+    /// Makes the units up to `end` usable, and their entries in the tables writable; false when the system has no memory
+    /// to promise.
     pub fn commit_units(&self, start: usize, end: usize) -> bool {
         let end = end.next_multiple_of(COMMIT_UNITS).min(self.units);
-        platform::commit(self.unit_address(start), (end - start) * UNIT)
+        let entries = self.by_unit.iter().all(|&(table, bytes)| {
+            let first_page = (table + start * bytes) & !(self.page_bytes - 1);
+            platform::commit(first_page, (table + end * bytes).next_multiple_of(self.page_bytes) - first_page)
+        });
+        entries && platform::commit(self.unit_address(start), (end - start) * UNIT)
     }
 
     /// Gives whole pages inside a range without live bytes back to the system. The bytes given back.

@@ -56,6 +56,14 @@ pub fn commit(start: usize, bytes: usize) -> bool {
     })
 }
 
+/// Makes reserved pages readable: zeroes, which cost nothing.
+pub fn make_readable(start: usize, bytes: usize) -> bool {
+    with_errno_kept(|| {
+        // SAFETY: I1: the range lies in the library's own reservation and was never writable.
+        unsafe { libc::mprotect(at(start), bytes, libc::PROT_READ) == 0 }
+    })
+}
+
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 pub fn purge(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_DONTNEED)
