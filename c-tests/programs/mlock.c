@@ -2,7 +2,6 @@
  * Needs the library.
  *
  * Usage: mlock modest   no privilege, 8 MiB may be locked: mlockall works, and so does every request after it
- *        mlock future   the same, with an arena that is there already: what is mapped from now on is locked
  *        mlock all      the right to lock everything (root), an arena in use: only what is used is locked
  *        mlock all-new  the same, and the arena is made afterwards
  *        mlock tables   the right to lock everything, and addresses without limit: the tables for them are not locked */
@@ -76,14 +75,6 @@ static void modest(void) {
     }
 }
 
-static void future(void) {
-    engage_arena();
-    CHECK(read_stats().reserved_bytes > GIB);
-    become_ordinary();
-    CHECK(mlockall(MCL_FUTURE) == 0);
-    use_memory();
-}
-
 static void lock_all(void) {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
         dprintf(2, "no right to lock all memory: run as root, or with `ulimit -l unlimited`\n");
@@ -123,8 +114,6 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "modest") == 0) {
         modest();
-    } else if (strcmp(name, "future") == 0) {
-        future();
     } else if (strcmp(name, "tables") == 0) {
         tables();
     } else {
