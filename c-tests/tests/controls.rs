@@ -1,7 +1,7 @@
 //! Negative controls: each program that shows a promise passes with the shipped library, and fails, in the way that it
 //! should, with a build that leaves the protection behind that promise out. Slow machines: a hang takes 15 s to be one.
 
-use c_tests::{broken_library, Build, Control, CONTROLS};
+use c_tests::{broken_library, Build, Control, Ending, CONTROLS};
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
@@ -79,6 +79,22 @@ fn a_broken_build_resets_by_default() {
     let outcome = Build::new("survivors.c").preloaded().env("LD_PRELOAD", broken_library()).finish();
     assert_eq!(outcome.status.code(), Some(1), "{outcome}");
     assert!(outcome.stderr.contains("check failed: has_pattern"), "{outcome}");
+}
+
+/// A protection that is not left out is a fault that is not caught, and a promise that is not kept is seen.
+#[test]
+fn a_control_can_miss() {
+    let env = &[("ZK_ALLOC_MIN_BYTES", "0")];
+    let control = Control { env, ..Control::new("I3", "nothing", "recursion.c") };
+    for (with, without, holds, caught) in [
+        (Ending::Quiet, Ending::Signal(libc::SIGSEGV), true, false),
+        (Ending::Quiet, Ending::Hangs, true, false),
+        (Ending::Quiet, Ending::Quiet, true, true),
+        (Ending::Signal(libc::SIGSEGV), Ending::OneOf(&[Ending::Hangs, Ending::Exits(1, "")]), false, false),
+    ] {
+        let verdict = Control { with, without, ..control }.check();
+        assert_eq!((verdict.holds.is_ok(), verdict.caught.is_ok()), (holds, caught), "{with:?} {without:?}");
+    }
 }
 
 /// All eight promises are covered.
