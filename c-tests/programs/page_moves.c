@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { BLOCKS = 64, FORK_BLOCKS = 24, CHILD_BLOCKS = 400, SECONDS = 3, PATIENCE = 25, GOOD_MOVES = 5 };
+enum { BLOCKS = 64, FORK_BLOCKS = 24, CHILD_BLOCKS = 400, SECONDS = 3, STEPS = 500, PATIENCE = 25, GOOD_MOVES = 5 };
 #define STRIDE ((size_t)65536)
 
 static volatile int stop;
@@ -19,10 +19,10 @@ static unsigned long moves(void) {
 }
 
 /* After a while, but on a busy machine not before the shim had its part: "deny" refuses the first move, others later ones. */
-static int may_end(time_t start) {
+static int may_end(time_t start, unsigned long steps) {
     time_t now = time(NULL);
     unsigned long wanted = strcmp(getenv("ZK_TEST_MREMAP"), "deny") == 0 ? 1 : GOOD_MOVES + 1;
-    return now >= start + SECONDS && (moves() >= wanted || now >= start + PATIENCE);
+    return now >= start + SECONDS && ((steps >= STEPS && moves() >= wanted) || now >= start + PATIENCE);
 }
 
 static size_t large_size(uint64_t *random) {
@@ -38,7 +38,8 @@ static void blocks(void) {
         unsigned char fill;
     } held[BLOCKS];
     uint64_t random = 88172645463325252u;
-    for (time_t start = time(NULL); !may_end(start);) {
+    unsigned long steps = 0;
+    for (time_t start = time(NULL); !may_end(start, steps); steps++) {
         size_t i = random_next(&random) % BLOCKS;
         if (held[i].block) {
             for (size_t at = 0; at < held[i].size; at += 509) {
@@ -103,7 +104,7 @@ static void fork_in_move(void) {
         CHECK(pthread_create(&threads[i], NULL, move, (void *)(i + 1)) == 0);
     }
     usleep(300000); /* until there is something to move */
-    for (time_t start = time(NULL); !may_end(start);) {
+    for (time_t start = time(NULL); !may_end(start, STEPS);) {
         pid_t pid = fork();
         if (pid == 0) {
             child();
