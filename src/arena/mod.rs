@@ -30,7 +30,7 @@ use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
 use slot::{Slot, SlotList, State, Zone};
-use Ordering::Relaxed;
+use Ordering::{Relaxed, Release};
 
 /// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.
 pub const SLOT_NODES: usize = 8;
@@ -269,7 +269,9 @@ impl Arena {
         }
         let guard = lock.try_lock();
         if guard.is_none() {
-            self.unsettled.store(true, Relaxed);
+            // Release: pairs with the Acquire in `sweep`, which must see what was left. No store, for which loom knows
+            // no place among swaps.
+            self.unsettled.swap(true, Release);
         }
         guard
     }

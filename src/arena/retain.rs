@@ -7,7 +7,7 @@ use super::slot::{End, SlotList, State};
 use super::Arena;
 use crate::broken::{self, Broken};
 use crate::platform;
-use crate::sync::Ordering::Relaxed;
+use crate::sync::Ordering::{Acquire, Relaxed};
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
 const SLACK_BYTES: usize = 16 << 20;
@@ -129,7 +129,8 @@ impl Arena {
 
     /// Takes up what nested calls had to leave.
     fn sweep(&self) {
-        if !self.unsettled.swap(false, Relaxed) {
+        // Acquire: pairs with the Release in `lock_unless_nested`.
+        if !self.unsettled.swap(false, Acquire) {
             return;
         }
         self.for_each_slot(|head, slot| match slot.word().state() {

@@ -258,7 +258,8 @@ impl Arena {
         Some(head)
     }
 
-    /// Takes a slot out of its pool, whose lock the caller holds.
+    /// Takes a slot out of its pool, whose lock the caller holds: a child forked before it leaves the count of free bytes
+    /// would count it twice.
     pub(super) fn hold(&self, pool: &SlotList, head: u32) {
         pool.remove(self.slots, head);
         let slot = &self.slots[head as usize];
