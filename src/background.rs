@@ -36,7 +36,8 @@ pub fn wake_for_decay() {
 
 /// Has free memory beyond `keep` bytes given back. False: there is no thread to do it.
 pub fn purge_soon(keep: usize) -> bool {
-    PURGE_TO.store(keep, Relaxed);
+    // No store, for which loom knows no place among swaps.
+    PURGE_TO.swap(keep, Relaxed);
     wake()
 }
 
@@ -75,7 +76,14 @@ extern "C" fn run(_: *mut c_void) -> *mut c_void {
     // Nothing that this thread asks for goes to the arena.
     let _busy = Busy::enter();
     platform::name_thread(c"zkalloc");
-    let Some(arena) = global::get() else { return ptr::null_mut() };
+    if let Some(arena) = global::get() {
+        serve(arena, || true);
+    }
+    ptr::null_mut()
+}
+
+/// Does what is wished for, and sleeps in between. `goes_on` is asked before it sleeps.
+pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
     let mut idle = Idle::default();
     loop {
         let seen = WISHES.load(Acquire);
@@ -86,6 +94,9 @@ extern "C" fn run(_: *mut c_void) -> *mut c_void {
         let bytes = PREFAULT.swap(0, Relaxed);
         if bytes != 0 {
             arena.prefault(bytes);
+        }
+        if !goes_on() {
+            return;
         }
         match idle.look(arena) {
             Some(wait_ms) => platform::futex_wait_for(&WISHES, seen, wait_ms),

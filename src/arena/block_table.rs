@@ -5,7 +5,7 @@ use super::size::MAX_BLOCKS;
 use crate::sync::{AtomicU64, Ordering};
 use Ordering::{Acquire, Relaxed, Release};
 
-const WORDS: usize = MAX_BLOCKS / 64;
+const WORDS: usize = MAX_BLOCKS.div_ceil(64);
 
 /// The bits of a span's blocks. All zero: no block is live, none is purged.
 #[repr(C, align(64))]

@@ -10,6 +10,8 @@ mod budget;
 pub mod cursor;
 pub mod global;
 mod large;
+#[cfg(all(test, loom))]
+mod models;
 mod mover;
 pub mod phase;
 pub mod region;
@@ -17,7 +19,7 @@ pub mod retain;
 pub mod size;
 mod slot;
 mod span;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use crate::platform::HugePages;
@@ -33,7 +35,7 @@ use slot::{Slot, SlotList, State, Zone};
 use Ordering::{Relaxed, Release};
 
 /// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.
-pub const SLOT_NODES: usize = 8;
+pub const SLOT_NODES: usize = size::unless_model(8, 1);
 
 /// What an arena is made with.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::platform;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
-const SLACK_BYTES: usize = 16 << 20;
+const SLACK_BYTES: usize = size::unless_model(16 << 20, 0);
 
 /// How many bytes of free pages are too many beside those in use.
 fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
@@ -128,7 +128,7 @@ impl Arena {
     }
 
     /// Takes up what nested calls had to leave.
-    fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         // Acquire: pairs with the Release in `lock_unless_nested`.
         if !self.unsettled.swap(false, Acquire) {
             return;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 /// Every arena pointer is a multiple of this: a cache line, and enough for every SIMD load.
-pub const GRANULE: usize = 64;
+pub const GRANULE: usize = unless_model(64, 256 << 10);
 /// What slots are measured in: the huge page of x86-64 and of arm64 with 4 KiB pages.
 pub const UNIT: usize = 2 << 20;
 pub const UNIT_SHIFT: u32 = UNIT.trailing_zeros();
@@ -10,11 +10,22 @@ pub const UNIT_SHIFT: u32 = UNIT.trailing_zeros();
 pub const MEDIUM_MAX: usize = 1 << 20;
 /// Classes of blocks in spans: 64 bytes to `MEDIUM_MAX`.
 pub const BLOCK_CLASSES: usize = class_of(MEDIUM_MAX / GRANULE) + 1;
-/// Classes of slots: one unit to 2^19 units (1 TiB).
-pub const SLOT_CLASSES: usize = class_of(1 << 19) + 1;
+/// The largest slot: 1 TiB.
+const MOST_UNITS: usize = unless_model(1 << 19, 4);
+/// Classes of slots: one unit to `MOST_UNITS`.
+pub const SLOT_CLASSES: usize = class_of(MOST_UNITS) + 1;
 /// A span never has more blocks than this: its bitmaps then fill 512 bytes. Small blocks (only with a small
 /// `ZK_ALLOC_MIN_BYTES`) leave the rest of their unit untouched.
-pub const MAX_BLOCKS: usize = 2048;
+pub const MAX_BLOCKS: usize = unless_model(2048, 2);
+
+/// Under the model checker everything is as small as it can be: it works the same, and can be explored completely.
+pub const fn unless_model(normal: usize, model: usize) -> usize {
+    if cfg!(loom) {
+        model
+    } else {
+        normal
+    }
+}
 
 /// The class of `n` granules or units (`n >= 1`): 1 2 3 4 5 6 7 8 10 12 14 16 20 24 28 32 40 ...
 pub const fn class_of(n: usize) -> usize {
@@ -115,7 +126,7 @@ pub fn block_class(bytes: usize, align: usize) -> Option<usize> {
 #[inline]
 pub fn slot_class(bytes: usize) -> Option<usize> {
     let units = bytes.div_ceil(UNIT).max(1);
-    (units <= 1 << 19).then(|| class_of(units))
+    (units <= MOST_UNITS).then(|| class_of(units))
 }
 
 #[cfg(test)]
@@ -131,7 +142,7 @@ mod tests {
             assert_eq!(class_of(size), class_of(n));
         }
         assert_eq!(BLOCK_CLASS[BLOCK_CLASSES - 1].bytes as usize, MEDIUM_MAX);
-        assert_eq!(size_of_class(SLOT_CLASSES - 1), 1 << 19);
+        assert_eq!(size_of_class(SLOT_CLASSES - 1), MOST_UNITS);
     }
 
     #[test]

@@ -3,11 +3,19 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(loom)]
+pub mod model;
 mod unix;
 
 #[cfg(target_os = "linux")]
 pub use linux::*;
 pub use unix::*;
+// These come before those of the same names above.
+#[cfg(loom)]
+pub use model::{
+    advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, move_pages, name_thread, now_ns, numa_node,
+    populate, purge, relax, release, reserve, set_thread_word, start_thread, thread_word, unused_memory_bytes,
+};
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("libzkalloc: no platform layer for this operating system");
