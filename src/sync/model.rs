@@ -7,7 +7,8 @@
 //! loom explores one order of two operations only when they depend on each other, remembers only the last operation on
 //! an object, and takes loads for independent of loads. So it does not see that a write of one thread may come before a
 //! load of another when the first thread has loaded the object itself in between (models/mod.rs has a test). Here every
-//! load begins with a store to a gate of its atomic, so that loads depend on each other as well.
+//! load begins with a store to a gate of its atomic, so that loads depend on each other as well; not where nobody writes
+//! while there are threads, which shows in a first round of exploring.
 #![forbid(unsafe_code)]
 
 use super::Ordering::{self, Relaxed};
@@ -15,7 +16,7 @@ use loom::sync::atomic as checked;
 use loom::thread::ThreadId;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -44,6 +45,9 @@ thread_local! {
     static MUTATIONS: Cell<u64> = const { Cell::new(0) };
     static CELLS: RefCell<Cells> = RefCell::default();
     static FORK: RefCell<Option<(ThreadId, Rc<checked::AtomicBool>)>> = const { RefCell::new(None) };
+    // Atomics that are written while there are threads, by their number: so far, and as this round was begun.
+    static WRITTEN: RefCell<HashSet<usize>> = RefCell::default();
+    static GATES: RefCell<HashSet<usize>> = RefCell::default();
     static REAL_LOCKS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -52,6 +56,10 @@ thread_local! {
 struct Cells {
     /// Other threads may run by now.
     is_shared: bool,
+    /// They have all ended.
+    is_over: bool,
+    /// Atomics made before there were threads.
+    made: usize,
     by_address: HashMap<(&'static str, usize), Rc<dyn Any>>,
     /// Made by the main thread before any other ran: loom would otherwise take the making for a racing write.
     spare: HashMap<&'static str, Vec<Rc<dyn Any>>>,
@@ -65,12 +73,31 @@ pub fn begin(mutant: Option<Mutant>, real_locks: bool) {
     MUTANT.set(mutant);
     REAL_LOCKS.set(real_locks);
     FORK.take();
+    if WRITTEN.with_borrow(HashSet::len) > GATES.with_borrow(HashSet::len) {
+        std::panic::resume_unwind(Box::new(NextRound));
+    }
     CELLS.take();
     reserve::<AtomicBool>(2);
     reserve::<AtomicI64>(8);
     reserve::<AtomicU32>(48);
     reserve::<AtomicU64>(40);
     reserve::<AtomicUsize>(16);
+}
+
+/// Payload of the panic that ends a round: something is written that was not known to be.
+pub struct NextRound;
+
+/// Begins a round of exploring. False: the last one had every gate that it needs, if it has ended.
+pub fn next_round() -> bool {
+    let written = WRITTEN.with_borrow(Clone::clone);
+    let is_new = written.len() > GATES.with_borrow(HashSet::len);
+    GATES.set(written);
+    is_new
+}
+
+/// All threads have ended: what is written now needs no gate.
+pub fn end_threads() {
+    CELLS.with_borrow_mut(|cells| cells.is_over = true);
 }
 
 /// Starts a thread of the model.
@@ -153,14 +180,33 @@ trait Checked {
 struct Gated<L> {
     atomic: L,
     gate: checked::AtomicBool,
+    /// `None`: made by a thread, always gated.
+    number: Option<usize>,
 }
 
-fn make<T: Checked>(atomic: &T) -> Rc<dyn Any> {
-    Rc::new(Gated { atomic: atomic.make(), gate: checked::AtomicBool::new(false) })
+impl<L> Gated<L> {
+    fn for_load(&self) -> &L {
+        if self.number.is_none_or(|number| GATES.with_borrow(|gates| gates.contains(&number))) {
+            self.gate.store(true, Relaxed);
+        }
+        &self.atomic
+    }
+
+    fn for_write(&self) -> &L {
+        let is_shared = CELLS.with_borrow(|cells| cells.is_shared && !cells.is_over);
+        if let Some(number) = self.number.filter(|_| is_shared) {
+            WRITTEN.with_borrow_mut(|written| written.insert(number));
+        }
+        &self.atomic
+    }
+}
+
+fn make<T: Checked>(atomic: &T, number: Option<usize>) -> Rc<dyn Any> {
+    Rc::new(Gated { atomic: atomic.make(), gate: checked::AtomicBool::new(false), number })
 }
 
 fn reserve<T: Checked + Default>(count: usize) {
-    let spare = (0..count).map(|_| make(&T::default())).collect();
+    let spare = (0..count).map(|_| make(&T::default(), None)).collect();
     CELLS.with_borrow_mut(|cells| cells.spare.insert(T::NAME, spare));
 }
 
@@ -173,7 +219,11 @@ fn cell<T: Checked>(atomic: &T) -> Rc<Gated<T::Loom>> {
             let spare = CELLS.with_borrow_mut(|cells| cells.spare.get_mut(T::NAME).and_then(Vec::pop));
             spare.unwrap_or_else(|| panic!("MODEL: reserve more of {}", T::NAME))
         } else {
-            make(atomic)
+            let number = CELLS.with_borrow_mut(|cells| {
+                cells.made += 1;
+                cells.made
+            });
+            make(atomic, Some(number))
         };
         CELLS.with_borrow_mut(|cells| cells.by_address.insert(key, new.clone()));
         new
@@ -221,16 +271,14 @@ macro_rules! atomic {
                 if is_gone() {
                     return self.first;
                 }
-                let cell = cell(self);
-                cell.gate.store(true, Relaxed);
-                cell.atomic.load(relaxed(change, order))
+                cell(self).for_load().load(relaxed(change, order))
             }
 
             #[track_caller]
             pub fn store(&self, value: $value, order: Ordering) {
                 let change = change();
                 if !is_gone() && change != Some(Change::Skip) {
-                    cell(self).atomic.store(value, relaxed(change, order));
+                    cell(self).for_write().store(value, relaxed(change, order));
                 }
             }
 
@@ -252,7 +300,8 @@ macro_rules! atomic {
                 if is_gone() {
                     return Err(self.first);
                 }
-                let cell = &cell(self).atomic;
+                let cell = cell(self);
+                let cell = cell.for_write();
                 if matches!(change, Some(Change::Split | Change::Skip)) {
                     let old = cell.load(failure);
                     if old != from {
@@ -283,7 +332,7 @@ macro_rules! atomic {
                 fetch: Ordering,
                 update: impl FnMut($value) -> Option<$value>,
             ) -> Result<$value, $value> {
-                cell(self).atomic.fetch_update(set, fetch, update)
+                cell(self).for_write().fetch_update(set, fetch, update)
             }
 
             fn modify(
@@ -295,7 +344,8 @@ macro_rules! atomic {
                 if is_gone() {
                     return self.first;
                 }
-                let cell = &cell(self).atomic;
+                let cell = cell(self);
+                let cell = cell.for_write();
                 match change {
                     Some(Change::Skip) => cell.load(Ordering::SeqCst),
                     Some(Change::Split) => {

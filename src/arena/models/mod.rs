@@ -19,7 +19,7 @@ use super::size::{self, SLOT_CLASSES, UNIT};
 use super::slot::State;
 use super::{Arena, Found, Misuse, Options};
 use crate::platform::model as world;
-use crate::sync::model::{self, spawn, Change, Mutant};
+use crate::sync::model::{self, spawn, Change, Mutant, NextRound};
 use crate::sync::AtomicU32;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -59,7 +59,7 @@ impl Model {
         for &(file, text, change) in self.mutants {
             for line in lines_of(file, text) {
                 let mutant = Mutant { file, line, change };
-                let outcome = self.explore(Some(mutant), Some(Duration::from_secs(120)));
+                let outcome = self.explore(Some(mutant), Some(Duration::from_secs(60)));
                 let caught = outcome.failure.as_ref().filter(|why| outcome.mutations > 0 && !why.starts_with("MODEL"));
                 let what = format!("{change:?} {file}:{line}: {}", text.trim());
                 match caught {
@@ -107,16 +107,26 @@ impl Model {
         let (counter, body, real_locks) = (count.clone(), self.body, self.real_locks);
         // In a thread of its own: what a failed interleaving leaves behind is left there.
         let thread = std::thread::spawn(move || {
-            let explored = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                builder.check(move || {
-                    counter.fetch_add(1, Relaxed);
-                    model::begin(mutant, real_locks);
-                    world::begin();
-                    body();
-                });
-            }));
-            model::abandon();
-            world::abandon();
+            let explored = loop {
+                let counter = counter.clone();
+                counter.store(0, Relaxed);
+                let explored = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    builder.check(move || {
+                        model::begin(mutant, real_locks);
+                        counter.fetch_add(1, Relaxed);
+                        world::begin();
+                        body();
+                    });
+                }));
+                model::abandon();
+                world::abandon();
+                let is_new = model::next_round();
+                match explored {
+                    Err(panic) if panic.is::<NextRound>() => {}
+                    Ok(()) if is_new => {}
+                    explored => break explored,
+                }
+            };
             (explored.err().map(describe), model::mutations())
         });
         let begin = Instant::now();
@@ -235,6 +245,7 @@ impl Arena {
 
     /// When all is freed and nobody owns a span: every slot is in its pool, once, and the books balance.
     fn assert_all_free(&self) {
+        model::end_threads();
         let (mut slots, mut touched) = (0, 0);
         self.for_each_slot(|head, slot| {
             assert_eq!(slot.word().state(), State::Free, "slot {head}");

@@ -23,12 +23,14 @@ fn user(arena: &Rc<Arena>, mark: u64) -> loom::thread::JoinHandle<()> {
 #[test]
 fn hand_over() {
     Model {
-        name: "slots handed over between three threads",
+        name: "slots handed over between two threads",
         body: || {
             let (arena, block) = full_slot();
-            let others = [user(&arena, 2), user(&arena, 3)];
+            let other = user(&arena, 2);
             arena.give(None, block, 1);
-            join(others);
+            let next = arena.take(None, UNIT_BLOCK, 3);
+            arena.give(None, next, 3);
+            join([other]);
             arena.assert_all_free();
         },
         preemptions: Some(1),
@@ -36,7 +38,6 @@ fn hand_over() {
         mutants: &[
             ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
             ("arena/mod.rs", "return Some(lock.lock());", Change::Skip),
-            ("arena/slot.rs", "let _guard = self.frontier.lock();", Change::Skip),
         ],
     }
     .check();
@@ -60,6 +61,26 @@ fn double_free() {
         preemptions: None,
         real_locks: false,
         mutants: &[("arena/slot.rs", "self.word.compare_exchange(from.0, to.0, AcqRel, Relaxed)", Change::Split)],
+    }
+    .check();
+}
+
+#[test]
+fn carving() {
+    Model {
+        name: "slots carved by two threads",
+        body: || {
+            let arena = arena();
+            watch(&arena);
+            let other = user(&arena, 1);
+            let block = arena.take(None, UNIT_BLOCK, 2);
+            join([other]);
+            arena.give(None, block, 2);
+            arena.assert_all_free();
+        },
+        preemptions: Some(2),
+        real_locks: false,
+        mutants: &[("arena/slot.rs", "let _guard = self.frontier.lock();", Change::Skip)],
     }
     .check();
 }
