@@ -58,8 +58,12 @@ impl BlockTable {
         self.purged[..blocks.div_ceil(64)].iter().for_each(|word| word.store(0, Relaxed));
     }
 
+    /// Those of the first `blocks` that are purged.
     pub fn count_purged(&self, blocks: usize) -> usize {
-        self.purged[..blocks.div_ceil(64)].iter().map(|word| word.load(Relaxed).count_ones() as usize).sum()
+        let whole =
+            self.purged[..blocks / 64].iter().map(|word| word.load(Relaxed).count_ones() as usize).sum::<usize>();
+        let rest = self.purged.get(blocks / 64).map_or(0, |word| word.load(Relaxed) & (bit(blocks) - 1));
+        whole + rest.count_ones() as usize
     }
 
     /// Live blocks.

@@ -370,11 +370,18 @@ impl Arena {
 
     /// Bytes of a span that were given back and not handed out since.
     pub(super) fn purged_in_span(&self, head: u32, class: usize) -> usize {
-        let (_, table, shape) = self.span(head, class);
-        let blocks = shape.blocks as usize;
-        let end = shape.offset(blocks);
-        // With the last block goes the rest of its page.
-        let rest = if table.is_purged(blocks - 1) { end.next_multiple_of(self.region.page_bytes()) - end } else { 0 };
-        table.count_purged(blocks) * shape.bytes as usize + rest
+        let (slot, table, shape) = self.span(head, class);
+        let bytes = shape.bytes as usize;
+        // What lies beyond was never resident, also where the page it begins on was given back.
+        let touched = slot.touched.load(Relaxed);
+        let blocks = touched.div_ceil(bytes).min(shape.blocks as usize);
+        let in_part = blocks > 0 && shape.offset(blocks) > touched && table.is_purged(blocks - 1);
+        let untouched = if in_part { shape.offset(blocks) - touched } else { 0 };
+        // With the last block went the rest of its page.
+        let end = shape.offset(shape.blocks as usize);
+        let last = touched > end && table.is_purged(shape.blocks as usize - 1);
+        let rest = if last { end.next_multiple_of(self.region.page_bytes()) - end } else { 0 };
+        // Saturating: the owner may hand blocks out meanwhile.
+        (table.count_purged(blocks) * bytes + rest).saturating_sub(untouched)
     }
 }
