@@ -45,6 +45,8 @@ pub enum Key {
     Background,
     Thp,
     PrefaultMb,
+    Poison,
+    Wipe,
     Stats,
     Trace,
     Verbose,
@@ -63,7 +65,7 @@ pub const PATH: i64 = 2;
 /// 2^50 bytes in MiB: more memory than any machine has.
 const MOST_MB: i64 = 1 << 30;
 
-pub const OPTIONS: [Opt; 11] = [
+pub const OPTIONS: [Opt; 13] = [
     Opt {
         name: "ZK_ALLOC_MODE",
         kind: Kind::Choice(&["auto", "phase", "off"]),
@@ -122,6 +124,22 @@ pub const OPTIONS: [Opt; 11] = [
         default: 0,
         default_text: "0",
         meaning: "memory to fault in, in the background, when the arena is made, in MiB",
+    },
+    Opt {
+        name: "ZK_ALLOC_POISON",
+        kind: Kind::Integer { min: 0, max: 1 },
+        default: 0,
+        default_text: "0",
+        meaning:
+            "1: freed arena memory is filled with a pattern and checked when it is used again; a write after free \
+                  ends the process with one line",
+    },
+    Opt {
+        name: "ZK_ALLOC_WIPE",
+        kind: Kind::Integer { min: 0, max: 1 },
+        default: 0,
+        default_text: "0",
+        meaning: "1: arena blocks are zeroed as they are freed, so that secrets do not outlive their use",
     },
     Opt {
         name: "ZK_ALLOC_STATS",

@@ -1,6 +1,7 @@
 //! Start-up order, and what is made on demand: the arena, and a thread's cursor.
 #![forbid(unsafe_code)]
 
+use crate::arena::freed::Freed;
 use crate::arena::region::Region;
 use crate::arena::{global, Arena, Options, SLOT_NODES};
 use crate::broken::{self, Broken};
@@ -28,6 +29,11 @@ pub fn start() {
     broken::read_environment();
     system::warm_up();
     config::read_environment();
+    if config::get(Key::Poison) == 1 && config::get(Key::Wipe) == 1 {
+        report::line(format_args!(
+            "ZK_ALLOC_POISON=1 overrides ZK_ALLOC_WIPE=1: freed memory is overwritten with a pattern, not with zeroes"
+        ));
+    }
     stats::prepare_report();
     fork::register();
     if broken::is(Broken::OnDemand) {
@@ -97,7 +103,7 @@ fn make_arena_once() -> bool {
             options.limit_bytes >> 30
         ));
     }
-    let arena = Arena::new(region, &options);
+    let arena = Arena::new(region, &options).with_freed(freed());
     trace::counters(&arena, c"arena made");
     global::install(arena);
     true
@@ -116,6 +122,15 @@ fn options() -> Options {
         nodes: platform::numa_nodes(SLOT_NODES),
         huge_large,
         huge_small,
+    }
+}
+
+/// What becomes of freed blocks. Poison wins: it overwrites all that wiping would.
+fn freed() -> Freed {
+    match (config::get(Key::Poison), config::get(Key::Wipe)) {
+        (0, 0) => Freed::Kept,
+        (0, _) => Freed::Wiped,
+        _ => Freed::Poisoned,
     }
 }
 

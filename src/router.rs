@@ -85,6 +85,9 @@ fn try_allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
         stats::count_overflow(bytes);
         return None;
     };
+    if arena.is_poisoned() {
+        arena.look_for_writes(&grant).unwrap_or_else(|misuse| misused(misuse, grant.address));
+    }
     let mut block = Block::from_arena(grant.address)?;
     if zeroed && !broken::is(Broken::Zeroing) {
         block.zero(grant.dirty.min(bytes));
@@ -113,6 +116,9 @@ pub fn release(arena: &'static Arena, block: Block) {
     let is_nested = tls::is_nested();
     let cursor = if is_nested { None } else { cursor(arena, thread) };
     let address = block.address();
+    if arena.marks_freed() {
+        arena.mark_freed(address);
+    }
     match arena.release(cursor, address) {
         // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
         Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => {
@@ -143,6 +149,9 @@ fn misused(misuse: Misuse, address: usize) -> ! {
     match misuse {
         Misuse::DoubleFree => report::fatal(format_args!("double free ({address:#x})")),
         Misuse::InvalidPointer => report::fatal(format_args!("invalid pointer ({address:#x})")),
+        Misuse::WriteAfterFree { at, usable } => {
+            report::fatal(format_args!("write after free ({address:#x}, byte {at} of {usable})"))
+        }
     }
 }
 

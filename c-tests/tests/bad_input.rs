@@ -18,7 +18,7 @@ fn one_line(outcome: &Outcome) -> &str {
 }
 
 /// Variable, values that are wrong for it, and what is used instead (nothing where the default is no plain value).
-const WRONG: [(&str, &[&str], &str); 9] = [
+const WRONG: [(&str, &[&str], &str); 11] = [
     ("ZK_ALLOC_MODE", &["fast", "AUTO", "auto ", "1", "off,phase"], "auto"),
     ("ZK_ALLOC_MIN_BYTES", &["abc", "-1", "99999999999999999999999", "4k", "0x1000", "1.5", " 4096", "+"], "4096"),
     ("ZK_ALLOC_SLAB_GB", &["0", "65537", "-8", "8G", "18446744073709551617"], "8"),
@@ -27,6 +27,8 @@ const WRONG: [(&str, &[&str], &str); 9] = [
     ("ZK_ALLOC_BACKGROUND", &["2", "yes", "-1"], "1"),
     ("ZK_ALLOC_THP", &["madvise", "1", "Always"], "auto"),
     ("ZK_ALLOC_PREFAULT_MB", &["-1", "all", "99999999999999999999999"], "0"),
+    ("ZK_ALLOC_POISON", &["2", "yes", "-1"], "0"),
+    ("ZK_ALLOC_WIPE", &["2", "on", "-1"], "0"),
     ("ZK_ALLOC_VERBOSE", &["2", "on", "-1"], "0"),
 ];
 
@@ -91,6 +93,8 @@ fn right_values_are_silent() {
         ("ZK_ALLOC_BACKGROUND", &["0", "1"]),
         ("ZK_ALLOC_THP", &["auto", "always", "never"]),
         ("ZK_ALLOC_PREFAULT_MB", &["0", "1", "16"]),
+        ("ZK_ALLOC_POISON", &["0", "1"]),
+        ("ZK_ALLOC_WIPE", &["0", "1"]),
         ("ZK_ALLOC_STATS", &["0"]),
         ("ZK_ALLOC_VERBOSE", &["0"]),
     ] {

@@ -20,11 +20,13 @@ const fn setting(
 
 const PHASE: &[&str] = &["phase"];
 
-const MODES: [Setting; 6] = [
+const MODES: [Setting; 8] = [
     setting(&[], &[], "used"),
     setting(&[], &[("ZK_ALLOC_MIN_BYTES", "0")], "used"),
     setting(&[], &[("ZK_ALLOC_MIN_BYTES", "65536"), ("ZK_ALLOC_DECAY_MS", "0")], "used"),
     setting(&[], &[("ZK_ALLOC_THP", "always"), ("ZK_ALLOC_BACKGROUND", "0")], "used"),
+    setting(&[], &[("ZK_ALLOC_POISON", "1"), ("ZK_ALLOC_MIN_BYTES", "0")], "used"),
+    setting(&[], &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_MIN_BYTES", "0")], "used"),
     setting(&[], &[("ZK_ALLOC_MODE", "off")], "unused"),
     setting(&[], &[("ZK_ALLOC_MODE", "phase"), ("ZK_ALLOC_MIN_BYTES", "0")], "any"),
 ];

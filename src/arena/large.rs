@@ -52,6 +52,10 @@ impl Arena {
         slot.offset.store(offset, Relaxed);
         slot.usable.store(usable, Relaxed);
         let old = self.touch(slot, offset + usable);
+        if self.is_poisoned() && offset > old {
+            // Touched from now on, and in no block. A child forked here finds the slot unused and takes it to have holes.
+            self.fill_free(start + old, offset - old);
+        }
         slot.set_word(Word::new(State::Large, LARGE_CLASS, 0));
         Some(Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) })
     }
@@ -85,14 +89,33 @@ impl Arena {
 
     /// Gives a live large block a new size where it lies, if it fits and is not far too small for its slot. The usable
     /// bytes before and after.
-    pub(super) fn resize_large(&self, head: u32, bytes: usize) -> Option<(usize, usize)> {
+    pub(super) fn resize_large(&self, head: u32, bytes: usize) -> Result<Option<(usize, usize)>, Misuse> {
         let slot = &self.slots[head as usize];
-        let room = slot.bytes() - slot.offset.load(Relaxed);
+        let offset = slot.offset.load(Relaxed);
+        let room = slot.bytes() - offset;
         if bytes > room || bytes < room / 2 {
-            return None;
+            return Ok(None);
         }
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(room);
-        self.touch(slot, slot.offset.load(Relaxed) + usable);
-        Some((slot.usable.swap(usable, Relaxed), usable))
+        let old = self.touch(slot, offset + usable);
+        if self.marks_freed() {
+            self.mark_resized(head, usable, old.saturating_sub(offset).min(usable))?;
+        }
+        Ok(Some((slot.usable.swap(usable, Relaxed), usable)))
+    }
+
+    /// A large block gives up bytes at its end, or gets some of which the first `dirty` bytes of the block may hold old
+    /// data.
+    #[cold]
+    fn mark_resized(&self, head: u32, usable: usize, dirty: usize) -> Result<(), Misuse> {
+        let slot = &self.slots[head as usize];
+        let address = self.region.unit_address(head as usize) + slot.offset.load(Relaxed);
+        let before = slot.usable.load(Relaxed);
+        if usable < before {
+            self.fill_free(address + usable, before - usable);
+        } else if self.is_poisoned() {
+            self.look_for_writes_in(&Grant { address, usable, dirty }, before)?;
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod block_table;
 mod broken_reset;
 mod budget;
 pub mod cursor;
+pub mod freed;
 pub mod global;
 mod large;
 #[cfg(all(test, loom))]
@@ -28,6 +29,7 @@ use crate::tls::{self, CursorState, Thread};
 use block_table::BlockTable;
 use budget::Budget;
 use cursor::{Counters, Registry};
+use freed::Freed;
 use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
@@ -65,6 +67,8 @@ pub enum Misuse {
     DoubleFree,
     /// No block starts at the address.
     InvalidPointer,
+    /// Byte `at` of a block was changed while it was free (only noticed where free memory is poisoned).
+    WriteAfterFree { at: usize, usable: usize },
 }
 
 /// A live block, found by its address.
@@ -90,6 +94,7 @@ pub struct Arena {
     cursors: Registry,
     counters: Counters,
     limit_bytes: usize,
+    freed: Freed,
     live: AtomicI64,
     peak: AtomicI64,
     phase_peak: AtomicI64,
@@ -133,6 +138,7 @@ impl Arena {
             cursors: Registry::new(tables.cursors),
             counters: Counters::default(),
             limit_bytes: options.limit_bytes,
+            freed: Freed::Kept,
             live: AtomicI64::new(0),
             peak: AtomicI64::new(0),
             phase_peak: AtomicI64::new(0),
@@ -193,7 +199,7 @@ impl Arena {
                 let room = BLOCK_CLASS[class].bytes as usize;
                 Ok(bytes <= room && bytes >= room / 2)
             }
-            Found::Large { head } => Ok(self.resize_large(head, bytes).is_some_and(|(before, after)| {
+            Found::Large { head } => Ok(self.resize_large(head, bytes)?.is_some_and(|(before, after)| {
                 self.count_resize(cursor.map(|index| self.cursors.get(index)), before, after);
                 true
             })),

@@ -54,6 +54,7 @@ impl Arena {
         for pool in self.pools.iter().rev() {
             while moved < wanted {
                 let Some(donor) = self.take_resident(pool) else { break };
+                slot.set_holes();
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 let from = &self.slots[donor as usize];
                 from.set_word(from.word().with_state(State::Limbo));
@@ -138,6 +139,7 @@ impl Arena {
                 self.mover.refused.store(true, Relaxed);
                 self.advise_zone(head as usize + at + unit);
                 // What was moved already lay in front of what was not: the donor keeps its end, with holes before it.
+                from.set_holes();
                 return (unit, done);
             }
             if broken::is(Broken::MoveOrder) {
@@ -145,6 +147,9 @@ impl Arena {
             }
         }
         self.set_touched(from, source * UNIT);
+        if source == 0 {
+            from.clear_holes();
+        }
         (units, Move::Done)
     }
 }

@@ -54,6 +54,9 @@ impl Arena {
                 self.set_touched(slot, block_end);
                 self.purged_bytes.fetch_add(tail_left as u64, Relaxed);
                 given = tail_left;
+            } else {
+                // Some of it may be gone.
+                slot.set_holes();
             }
         }
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
@@ -83,6 +86,12 @@ impl Arena {
                 if purged > 0 {
                     self.set_touched(slot, rest);
                     given += resident;
+                    if rest == 0 {
+                        slot.clear_holes();
+                    }
+                } else {
+                    // Some of it may be gone.
+                    slot.set_holes();
                 }
                 slot.set_word(slot.word().with_state(State::Limbo));
                 self.put_slot(head, End::Back);
@@ -193,6 +202,7 @@ impl Arena {
         let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return 0 };
         let slot = &self.slots[head as usize];
         let start = self.region.unit_address(head as usize);
+        slot.set_holes();
         // Unit by unit, so that a limit is met gently.
         for unit in 0..bytes.div_ceil(UNIT) {
             if !self.region.populate(start + unit * UNIT, UNIT) {

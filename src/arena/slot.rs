@@ -73,6 +73,10 @@ impl Word {
     }
 }
 
+/// In `Slot::node`: bytes below `touched` may read as zero although something was written there: pages were given back,
+/// moved or faulted in ahead. Only poison mode (`freed.rs`) wants to know.
+const HOLES: u32 = 1 << 31;
+
 /// The descriptor of a slot. All zero is valid, and means uncarved.
 #[derive(Default)]
 #[repr(C, align(64))]
@@ -82,6 +86,7 @@ pub struct Slot {
     next: AtomicU32,
     prev: AtomicU32,
     units: AtomicU32,
+    /// NUMA node, and [`HOLES`].
     node: AtomicU32,
     /// Cursor of the thread that owns the span, plus one.
     pub owner: AtomicU32,
@@ -146,6 +151,26 @@ impl Slot {
     #[inline]
     pub fn bytes(&self) -> usize {
         self.units() * UNIT
+    }
+
+    fn node(&self) -> usize {
+        (self.node.load(Relaxed) & !HOLES) as usize
+    }
+
+    pub fn has_holes(&self) -> bool {
+        // Acquire: pairs with the Release in `set_holes`.
+        self.node.load(Acquire) & HOLES != 0
+    }
+
+    /// Before pages below `touched` become zero.
+    pub fn set_holes(&self) {
+        // Release: pairs with the Acquire in `has_holes`.
+        self.node.fetch_or(HOLES, Release);
+    }
+
+    /// For whoever holds the slot alone, and has left nothing touched in it.
+    pub fn clear_holes(&self) {
+        self.node.fetch_and(!HOLES, Relaxed);
     }
 
     #[cfg(test)]
@@ -273,7 +298,7 @@ impl Arena {
     pub(super) fn put_slot(&self, head: u32, end: End) {
         let slot = &self.slots[head as usize];
         let class = size::class_of(slot.units());
-        let pool = self.pool(class, slot.node.load(Relaxed) as usize % SLOT_NODES);
+        let pool = self.pool(class, slot.node() % SLOT_NODES);
         let Some(guard) = self.lock_unless_nested(&pool.lock) else { return };
         let word = slot.word();
         if word.state() == State::Limbo {

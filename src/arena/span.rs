@@ -299,6 +299,8 @@ impl Arena {
                     self.settle_unowned(head, class);
                 }
                 State::Held | State::Limbo => {
+                    // Whoever held it may have been about to fill, move or purge it.
+                    slot.set_holes();
                     slot.set_word(word.with_state(State::Limbo));
                     self.put_slot(head, End::Back);
                 }
@@ -333,6 +335,7 @@ impl Arena {
         let mut given = 0;
         let end_page = end.next_multiple_of(page_bytes);
         if touched > end_page {
+            slot.set_holes();
             let purged = self.region.purge(base + end_page, base + touched);
             if purged > 0 || broken::is(Broken::RefusedPurge) {
                 // The owner only ever raises this, and never beyond `end`.
@@ -351,6 +354,7 @@ impl Arena {
                 index += 1;
             }
             if is_resident {
+                slot.set_holes();
                 let last = index == shape.blocks as usize;
                 let run_end = if last { end_page } else { shape.offset(index) };
                 let purged = self.region.purge(base + shape.offset(first), base + run_end);
