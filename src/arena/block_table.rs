@@ -90,7 +90,7 @@ impl BlockTable {
         None
     }
 
-    #[cfg(feature = "broken")]
+    #[cfg(any(test, feature = "broken"))]
     pub fn reset(&self) {
         self.live.iter().for_each(|word| word.store(0, Relaxed));
     }

@@ -4,13 +4,15 @@
 #![deny(unsafe_code)]
 
 mod block_table;
-#[cfg(feature = "broken")]
+#[cfg(any(test, feature = "broken"))]
 mod broken_reset;
 mod budget;
 pub mod cursor;
 pub mod freed;
 pub mod global;
 mod large;
+#[cfg(test)]
+mod model;
 #[cfg(all(test, loom))]
 mod models;
 mod mover;

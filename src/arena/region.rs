@@ -111,6 +111,18 @@ impl Region {
         Some(Self { base: all.base, units, page_bytes: platform::page_bytes(), tables, by_unit })
     }
 
+    /// Exactly this many bytes, so that a test can fill them.
+    #[cfg(test)]
+    pub fn reserve_for_test(bytes: usize) -> Option<Self> {
+        Self::reserve_exactly(bytes)
+    }
+
+    /// Gives the addresses back. Nothing of the arena is used afterwards.
+    #[cfg(test)]
+    pub fn discard(&self) {
+        platform::release(self.base, self.bytes() + Layout::new(self.units).bytes);
+    }
+
     pub fn tables(&self) -> Tables {
         self.tables
     }

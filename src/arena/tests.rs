@@ -1,10 +1,9 @@
-//! The arena on real pages, without the C functions in front of it.
+//! The arena on real pages, without the C functions in front of it. Random sequences are in `model/`.
 //! Unsafe: writes and reads the blocks, as a program does.
 #![allow(unsafe_code)]
 
 use super::*;
-use crate::arena::size::{GRANULE, MEDIUM_MAX, UNIT};
-use std::collections::BTreeMap;
+use crate::arena::size::{MEDIUM_MAX, UNIT};
 use std::sync::mpsc;
 
 fn arena(nodes: usize) -> &'static Arena {
@@ -50,81 +49,6 @@ impl Random {
         let bits = self.next(most.ilog2() as usize + 1) + 1;
         (self.next(1 << bits) + 1).min(most)
     }
-}
-
-#[test]
-fn random_requests_match_a_model() {
-    let arena = arena(1);
-    let cursor = arena.enter_thread();
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    // Live blocks by address: usable bytes and number.
-    let mut model: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
-    for number in 0..20_000u64 {
-        let full = model.len() > 600;
-        match random.next(10) {
-            0..=5 if !full => {
-                let bytes = random.size(16 << 20);
-                let align = 1 << random.next(if number % 50 == 0 { 24 } else { 13 });
-                let with = if random.next(8) == 0 { None } else { cursor };
-                let grant = arena.allocate(with, bytes, align).expect("room");
-                assert!(grant.usable >= bytes);
-                assert_eq!(grant.address % align.max(GRANULE), 0);
-                let below = model.range(..grant.address + grant.usable).next_back();
-                assert!(below.is_none_or(|(start, (usable, _))| start + usable <= grant.address), "overlap");
-                for at in (grant.dirty..grant.usable).step_by(512) {
-                    // SAFETY: `at` lies in the block.
-                    assert_eq!(unsafe { ((grant.address + at) as *const u8).read() }, 0, "not fresh");
-                }
-                paint(grant.address, grant.usable.max(8), number);
-                model.insert(grant.address, (grant.usable, number));
-            }
-            6 => {
-                let bytes = random.size(16 << 20);
-                if let Some((&address, &(usable, number))) = nth(&model, &mut random) {
-                    assert_eq!(arena.usable(address), Ok(usable));
-                    if arena.resize(cursor, address, bytes) == Ok(true) {
-                        let now = arena.usable(address).unwrap();
-                        assert!(now >= bytes);
-                        if now != usable {
-                            paint(address, now, number);
-                            model.insert(address, (now, number));
-                        }
-                    }
-                }
-            }
-            7 if number % 100 == 0 => {
-                arena.trim(random.size(64 << 20));
-            }
-            _ => {
-                if let Some((&address, &(usable, number))) = nth(&model, &mut random) {
-                    assert_paint(address, usable, number);
-                    assert!(arena.owns(address) && arena.owns(address + usable - 1));
-                    let with = if random.next(4) == 0 { None } else { cursor };
-                    assert_eq!(arena.release(with, address), Ok(usable));
-                    assert_eq!(arena.release(cursor, address), Err(Misuse::DoubleFree));
-                    assert!(!arena.owns(address));
-                    model.remove(&address);
-                }
-            }
-        }
-        if number % 1000 == 0 {
-            assert_eq!(arena.live_blocks(), model.len() as u64);
-            assert_eq!(arena.live_bytes(), model.values().map(|(usable, _)| *usable as u64).sum::<u64>());
-        }
-    }
-    for (&address, &(usable, number)) in &model {
-        assert_paint(address, usable, number);
-        assert_eq!(arena.release(cursor, address), Ok(usable));
-    }
-    assert_eq!((arena.live_blocks(), arena.live_bytes()), (0, 0));
-    arena.trim(0);
-    assert_eq!(arena.resident_bytes(), 0, "all was given back");
-}
-
-fn nth<'a>(model: &'a BTreeMap<usize, (usize, u64)>, random: &mut Random) -> Option<(&'a usize, &'a (usize, u64))> {
-    let (&last, _) = model.last_key_value()?;
-    let (&first, _) = model.first_key_value()?;
-    model.range(first + random.next(last - first + 1)..).next()
 }
 
 #[test]
