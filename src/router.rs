@@ -113,12 +113,12 @@ pub fn note_system_request(bytes: usize) {
 pub fn release(arena: &'static Arena, block: Block) {
     let thread = Thread::current();
     let _busy = Busy::enter();
-    let is_nested = tls::is_nested();
-    let cursor = if is_nested { None } else { cursor(arena, thread) };
     let address = block.address();
     if arena.marks_freed() {
         arena.mark_freed(address);
     }
+    let is_nested = tls::is_nested();
+    let cursor = if is_nested { None } else { cursor(arena, thread) };
     match arena.release(cursor, address) {
         // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
         Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => {
