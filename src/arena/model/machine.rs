@@ -3,8 +3,9 @@
 
 use super::defect::Defect;
 use super::memory::{copy, is_zero, look_at_paint, paint, Block};
-use super::op::{Op, Place, Setup, Who, THREADS};
+use super::op::{Op, Place, Setup, Who, MOST_BYTES, THREADS};
 use super::sequence::Sequence;
+use super::Work;
 use crate::arena::freed::Freed;
 use crate::arena::phase::{Live, Phases};
 use crate::arena::region::Region;
@@ -25,27 +26,6 @@ macro_rules! ensure {
     };
 }
 pub(super) use ensure;
-
-/// What a run has done: a model that never meets the rare paths proves little.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
-    /// Blocks handed out, freed or asked about.
-    pub operations: u64,
-    pub refused: u64,
-    pub moved_bytes: u64,
-    pub returned_bytes: u64,
-}
-
-impl Work {
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            operations: self.operations + other.operations,
-            refused: self.refused + other.refused,
-            moved_bytes: self.moved_bytes + other.moved_bytes,
-            returned_bytes: self.returned_bytes + other.returned_bytes,
-        }
-    }
-}
 
 /// Beyond this the model asks for nothing more: the machine has to hold it.
 const MOST_LIVE_BYTES: usize = 192 << 20;
@@ -136,6 +116,9 @@ impl Machine {
             Op::Realloc { by, block, bytes } => {
                 self.nth(block).map_or(Ok(()), |address| self.realloc(by, address, bytes))
             }
+            Op::ReallocPart { by, block, percent } => self.nth(block).map_or(Ok(()), |address| {
+                self.realloc(by, address, (self.live[&address].usable * percent / 100).clamp(1, MOST_BYTES))
+            }),
             Op::Ask { by, place } => self.address(place).map_or(Ok(()), |address| self.ask(by, address)),
             Op::BeginPhase => {
                 self.phases.begin(|| self.arena.begin_phase());
@@ -327,6 +310,9 @@ impl Machine {
             ensure!(usable >= bytes, "{usable} usable bytes for {bytes}");
             let next = self.live.range(address + 1..).next();
             ensure!(next.is_none_or(|(&next, _)| address + usable <= next), "grew into {next:?}");
+            let given_up = block.usable.saturating_sub(usable);
+            let wiped = self.setup.freed != Freed::Wiped || is_zero(address + usable, given_up);
+            ensure!(wiped, "{given_up} bytes behind {usable} were not wiped");
             look_at_paint(address, block, block.usable.min(bytes))?;
             self.live_bytes = self.live_bytes - block.usable + usable;
             self.peak_bytes = self.peak_bytes.max(self.live_bytes);

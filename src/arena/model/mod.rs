@@ -13,7 +13,7 @@ mod sequence;
 use super::freed::Freed;
 use super::size::{self, BLOCK_CLASS, UNIT};
 use defect::Defect;
-use machine::{Machine, Work};
+use machine::Machine;
 use op::{Op, Setup, Who};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
@@ -28,6 +28,27 @@ const BATCH: u32 = 8;
 const DEFAULT_OPERATIONS: u64 = 10_000;
 /// After so many, every path must have been met.
 const MANY_OPERATIONS: u64 = 100_000;
+
+/// What a run has done: a model that never meets the rare paths proves little.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// Blocks handed out, freed or asked about.
+    pub operations: u64,
+    pub refused: u64,
+    pub moved_bytes: u64,
+    pub returned_bytes: u64,
+}
+
+impl Work {
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            operations: self.operations + other.operations,
+            refused: self.refused + other.refused,
+            moved_bytes: self.moved_bytes + other.moved_bytes,
+            returned_bytes: self.returned_bytes + other.returned_bytes,
+        }
+    }
+}
 
 fn config() -> Config {
     Config { cases: BATCH, max_shrink_iters: 20_000, source_file: Some(file!()), ..Config::default() }

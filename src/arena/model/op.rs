@@ -68,6 +68,12 @@ pub enum Op {
         block: usize,
         bytes: usize,
     },
+    /// To so much of its size: large blocks change theirs in place only near it.
+    ReallocPart {
+        by: Who,
+        block: usize,
+        percent: usize,
+    },
     Ask {
         by: Who,
         place: Place,
@@ -153,6 +159,8 @@ pub fn op() -> impl Strategy<Value = Op> {
         3 => any_block().prop_map(|block| Op::FreeNested { block }),
         12 => (who(), any_block(), prop_oneof![9 => bytes(), 1 => Just(0)])
             .prop_map(|(by, block, bytes)| Op::Realloc { by, block, bytes }),
+        8 => (who(), any_block(), 45..=220usize)
+            .prop_map(|(by, block, percent)| Op::ReallocPart { by, block, percent }),
         12 => (who(), place()).prop_map(|(by, place)| Op::Ask { by, place }),
         3 => Just(Op::BeginPhase),
         3 => Just(Op::EndPhase),
