@@ -10,7 +10,7 @@ use crate::sync::Ordering::Relaxed;
 /// Named after the moment at which it strikes, and what goes wrong then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// The end of the last phase frees everything, as a bump arena's does (the feature `broken-reset`).
+    /// The end of the last phase frees everything, as a bump arena's does (what the feature `broken` does first).
     Resets,
     /// A free forgets that the memory holds old data.
     ForgetsDirt,
