@@ -352,11 +352,13 @@ impl Arena {
     /// Sums what threads have counted; what they do meanwhile may be in it or not.
     pub fn snapshot(&self) -> Snapshot {
         let live_bytes = self.live_bytes();
+        // The peak misses what threads have not added to the total yet. Once told, it must not fall again.
+        let peak = self.peak.fetch_max(live_bytes as i64, Relaxed).max(live_bytes as i64);
         Snapshot {
             frees: self.sum(|counters| &counters.frees),
             allocs: self.sum(|counters| &counters.allocs),
             live_bytes,
-            peak_live_bytes: (self.peak.load(Relaxed).max(0) as u64).max(live_bytes),
+            peak_live_bytes: peak as u64,
             resident_bytes: self.resident_bytes() as u64,
             reserved_bytes: self.region.bytes() as u64,
             reused_bytes: self.sum(|counters| &counters.reused_bytes),
