@@ -244,7 +244,8 @@ pub fn trim(keep: usize) -> usize {
 /// Makes the arena if need be, and has memory faulted in for it. 0, or ENOMEM: there is no arena.
 pub fn prefault(bytes: usize) -> c_int {
     let _busy = Busy::enter();
-    let Some(arena) = init::make_arena() else { return libc::ENOMEM };
+    // Opens the gate, too: once there is an arena, no later request would.
+    let Some(arena) = init::engage() else { return libc::ENOMEM };
     retention::prefault(arena, bytes);
     0
 }

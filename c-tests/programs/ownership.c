@@ -158,6 +158,10 @@ int main(int argc, char **argv) {
         check_engaged();
         /* From the first phase on, only inside phases. */
         check_phases(check_engaged, check_disengaged);
+    } else if (strcmp(argv[1], "prefault") == 0) {
+        /* Mode auto: an arena that was asked for serves at once, and still does after the first large request. */
+        CHECK(!arena_takes(4096) && zk_prefault(0) == 0 && arena_takes(4096) && arena_takes(MIB));
+        check_engaged();
     } else if (strcmp(argv[1], "phase") == 0) {
         check_disengaged();
         check_phases(check_engaged, check_disengaged);

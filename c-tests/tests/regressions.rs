@@ -65,6 +65,11 @@ fn blocks_freed_during_a_trim_go_back_too() {
 }
 
 #[test]
+fn an_arena_made_by_prefault_serves_medium_requests() {
+    quiet(Build::new("ownership.c").preloaded().arg("prefault"));
+}
+
+#[test]
 fn prefaulted_memory_is_counted_and_goes_back() {
     give_back("prefault", "-1");
     give_back("prefault-idle", "200");
