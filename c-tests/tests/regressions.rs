@@ -38,6 +38,12 @@ fn a_fork_handler_frees_under_the_locks() {
 }
 
 #[test]
+fn realloc_stays_below_a_wrapper() {
+    let wrapper = Build::shared("shim_header.c").program();
+    quiet(preload_both(Build::new("wrapped.c").preloaded(), &wrapper, &library()));
+}
+
+#[test]
 fn contents_outlive_a_refused_move() {
     for mremap in ["deny", "old", "stolen"] {
         page_moves("blocks", mremap);

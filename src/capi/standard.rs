@@ -15,6 +15,12 @@ use core::ptr::{self, NonNull};
 
 #[no_mangle]
 pub extern "C" fn malloc(bytes: usize) -> *mut c_void {
+    allocate(bytes)
+}
+
+/// `malloc` without its symbol, which may be another library's that wraps this one.
+#[inline(always)]
+fn allocate(bytes: usize) -> *mut c_void {
     if !router::is_small(bytes) {
         if let Some(block) = router::allocate(bytes, 1, false) {
             return block.into_pointer();
@@ -64,7 +70,7 @@ unsafe fn free_in_arena(arena: &'static Arena, pointer: *mut c_void) {
 /// `pointer` is null or a live block.
 #[no_mangle]
 pub unsafe extern "C" fn realloc(pointer: *mut c_void, bytes: usize) -> *mut c_void {
-    let Some(block) = NonNull::new(pointer) else { return malloc(bytes) };
+    let Some(block) = NonNull::new(pointer) else { return allocate(bytes) };
     match router::owner(pointer.addr()) {
         Some(arena) => {
             // SAFETY: the program hands its block over.
@@ -93,7 +99,7 @@ fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c
     if router::resize(arena, &block, bytes) {
         return block.into_pointer();
     }
-    let new = malloc(bytes);
+    let new = allocate(bytes);
     let Some(target) = NonNull::new(new) else { return ptr::null_mut() };
     // SAFETY: the old block holds `usable` bytes, the new one `bytes`.
     unsafe { block::copy(&block, target, usable.min(bytes)) };
