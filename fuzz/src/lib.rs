@@ -3,6 +3,7 @@
 //! The library is opened with dlopen and called through its exported symbols, so that what is tested is the shared
 //! object that users preload, and nothing but these calls reaches its arena: the counters must balance exactly.
 
+mod aligned;
 mod history;
 mod input;
 mod library;

@@ -16,9 +16,9 @@ const MOST_PREFAULT_BYTES: usize = 16 << 20;
 
 /// The state that one process keeps from input to input, as the library does.
 pub struct Machine {
-    library: Library,
+    pub(crate) library: Library,
     routing: Routing,
-    blocks: Blocks,
+    pub(crate) blocks: Blocks,
     worker: Worker,
     /// Numbers painted into blocks.
     seed: u64,
@@ -27,7 +27,7 @@ pub struct Machine {
     survivors: Option<(u64, u64)>,
     with_phases: bool,
     may_fork: bool,
-    last: Stats,
+    pub(crate) last: Stats,
 }
 
 impl Machine {
@@ -90,7 +90,7 @@ impl Machine {
     }
 
     /// A size that keeps the process within its limits.
-    fn size(&self, input: &mut Input) -> usize {
+    pub(crate) fn size(&self, input: &mut Input) -> usize {
         let bytes = input.size();
         let is_sparse = bytes > SPARSE_BYTES;
         let room = if is_sparse { MOST_SPARSE_BYTES } else { MOST_BYTES };
@@ -108,7 +108,7 @@ impl Machine {
     }
 
     /// Enters a block that was asked for with `bytes` into the model. `wanted`: it should come from the arena.
-    fn adopt(&mut self, address: usize, bytes: usize, wanted: bool) {
+    pub(crate) fn adopt(&mut self, address: usize, bytes: usize, wanted: bool) {
         let seed = self.next_seed();
         let block = Block::adopt(&self.library, address, bytes, seed);
         let overflowed = self.overflow_count() != self.last.overflow_count;
@@ -124,13 +124,13 @@ impl Machine {
         self.blocks.insert(block);
     }
 
-    fn overflow_count(&self) -> u64 {
+    pub(crate) fn overflow_count(&self) -> u64 {
         let mut count = 0;
         self.library.zk_overflow_stats(&mut count, std::ptr::null_mut());
         count as u64
     }
 
-    fn is_for_arena(&mut self, bytes: usize) -> bool {
+    pub(crate) fn is_for_arena(&mut self, bytes: usize) -> bool {
         let enabled = self.routing.thread_enabled;
         self.routing.is_for_arena(bytes, enabled)
     }
@@ -143,7 +143,7 @@ impl Machine {
     }
 
     /// Gigabytes may be refused, nothing else.
-    fn adopt_unless_null(&mut self, address: usize, bytes: usize, wanted: bool) {
+    pub(crate) fn adopt_unless_null(&mut self, address: usize, bytes: usize, wanted: bool) {
         if address != 0 {
             self.adopt(address, bytes, wanted);
         } else {
@@ -188,75 +188,6 @@ impl Machine {
         } else {
             self.library.free(0);
         }
-    }
-
-    /// Requests that must fail: null, ENOMEM, and the old block stays as it is.
-    fn refuse(&mut self, input: &mut Input) {
-        let bytes = input.absurd_size();
-        let library = self.library;
-        let old = self.blocks.pick(input.byte()).copied();
-        let old_address = old.map_or(0, |block| block.address);
-        for (name, call) in [
-            ("malloc", &(|| library.malloc(bytes)) as &dyn Fn() -> usize),
-            ("calloc", &|| library.calloc(bytes, 1)),
-            ("calloc, product", &|| library.calloc(1 << 33, bytes)),
-            ("realloc", &|| library.realloc(old_address, bytes)),
-            ("reallocarray", &|| library.reallocarray(old_address, bytes, 1 << 33)),
-            ("aligned_alloc", &|| library.aligned_alloc(4096, bytes)),
-        ] {
-            memory::set_errno(0);
-            assert_eq!(call(), 0, "{name} of {bytes:#x} bytes");
-            assert_eq!(memory::errno(), libc::ENOMEM, "{name} of {bytes:#x} bytes: errno");
-        }
-        if let Some(old) = old {
-            old.check(&library);
-        }
-        // What a second thread asks for meanwhile may have been counted too.
-        self.last.overflow_count = self.overflow_count();
-        let _engages = self.is_for_arena(bytes);
-    }
-
-    fn posix_memalign(&mut self, input: &mut Input) {
-        let (align, bytes) = (input.alignment(), self.size(input));
-        let mut address = 1;
-        if !align.is_power_of_two() || !(8..=1 << 32).contains(&align) {
-            let error = self.library.posix_memalign(&mut address, align, bytes);
-            // glibc refuses the largest as too much memory.
-            assert!(error == libc::EINVAL || error == libc::ENOMEM, "posix_memalign({align}): {error}");
-            assert_eq!(address, 1, "posix_memalign({align}) wrote its result");
-            return;
-        }
-        let wanted = self.is_for_arena(bytes);
-        let error = self.library.posix_memalign(&mut address, align, bytes);
-        assert!(
-            error == 0 || error == libc::ENOMEM && bytes > SPARSE_BYTES,
-            "posix_memalign({align}, {bytes}): {error}"
-        );
-        if error == 0 {
-            assert_eq!(address % align, 0, "posix_memalign({align}, {bytes}): {address:#x}");
-            self.adopt(address, bytes, wanted);
-        }
-    }
-
-    fn aligned(&mut self, input: &mut Input, call: impl Fn(&Library, usize, usize) -> usize) {
-        let (align, bytes) = (input.alignment(), self.size(input));
-        let is_alignment = align.is_power_of_two() && align <= 1 << 32;
-        let wanted = is_alignment && self.is_for_arena(bytes);
-        let address = call(&self.library, align, bytes);
-        if address == 0 && !is_alignment {
-            return;
-        }
-        assert!(!is_alignment || address % align == 0, "alignment {align}, {bytes} bytes: {address:#x}");
-        self.adopt_unless_null(address, bytes, wanted);
-    }
-
-    fn page_aligned(&mut self, input: &mut Input, whole: bool) {
-        let bytes = self.size(input);
-        let bytes = if whole { bytes.next_multiple_of(4096) } else { bytes };
-        let wanted = self.is_for_arena(bytes);
-        let address = if whole { self.library.pvalloc(bytes) } else { self.library.valloc(bytes) };
-        assert_eq!(address % 4096, 0, "valloc or pvalloc of {bytes}: {address:#x}");
-        self.adopt_unless_null(address, bytes, wanted);
     }
 
     fn check_one(&self, number: usize) {
