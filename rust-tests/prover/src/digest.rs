@@ -12,12 +12,22 @@ pub struct Fingerprint {
     pub bytes: usize,
 }
 
-/// Serializes the proof as Plonky3's own programs do (postcard) and hashes the bytes.
+/// Serializes the proof and hashes the bytes.
 pub fn of(proof: &impl Serialize) -> Result<Fingerprint, String> {
-    let bytes = postcard::to_allocvec(proof).map_err(|error| format!("the proof cannot be serialized: {error}"))?;
+    let bytes = serialize(proof)?;
+    Ok(Fingerprint { sha256: sha256(&bytes), bytes: bytes.len() })
+}
+
+/// As Plonky3's own programs do: postcard.
+pub fn serialize(proof: &impl Serialize) -> Result<Vec<u8>, String> {
+    postcard::to_allocvec(proof).map_err(|error| format!("the proof cannot be serialized: {error}"))
+}
+
+/// In hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
     let mut sha256 = String::with_capacity(64);
-    for byte in Sha256::digest(&bytes) {
+    for byte in Sha256::digest(bytes) {
         write!(sha256, "{byte:02x}").expect("a String takes what is written to it");
     }
-    Ok(Fingerprint { sha256, bytes: bytes.len() })
+    sha256
 }

@@ -1,7 +1,9 @@
 //! How a program of this package starts, ends, and says what it saw.
 
+use crate::process::exit_now;
 use crate::survivor;
 use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Exit code of a program that saw its memory change under it. Anything else but 0, 2 and 3 is a crash.
 pub const CORRUPTION: i32 = 1;
@@ -9,6 +11,8 @@ pub const CORRUPTION: i32 = 1;
 pub const NOT_ENGAGED: i32 = 2;
 /// Exit code for arguments that are not understood.
 pub const USAGE: i32 = 3;
+/// Exit code of a program in which nothing has moved for long.
+pub const HANG: i32 = 4;
 
 /// The flag that allows a run without the library, to test the program itself.
 pub const WITHOUT_LIBRARY: &str = "--without-library";
@@ -38,8 +42,20 @@ pub fn run(body: impl FnOnce(Option<usize>) -> u64) {
 /// Ends the process at once: nothing may be unwound, freed or even allocated on a heap known to be corrupt, or the
 /// finding would drown in a crash.
 pub fn corruption(what: std::fmt::Arguments<'_>) -> ! {
-    eprintln!("corruption: {what}");
-    process::exit(CORRUPTION);
+    // Relaxed: set before the first thread is started.
+    match SEED.load(Ordering::Relaxed) {
+        0 => eprintln!("corruption: {what}"),
+        seed => eprintln!("corruption: {what} (--seed {seed})"),
+    }
+    exit_now(CORRUPTION)
+}
+
+/// 0: the program does the same every time.
+static SEED: AtomicU64 = AtomicU64::new(0);
+
+/// Has every finding name the seed that it was made with.
+pub fn set_seed(seed: u64) {
+    SEED.store(seed, Ordering::Relaxed);
 }
 
 /// Ends the process with a finding unless `intact`.
@@ -55,7 +71,8 @@ pub fn require_depth(expected: u32) {
     assert_eq!(zkalloc::phase_depth(), expected, "number of open phases");
 }
 
-fn require_engaged(phases: u64) {
+/// Ends the process unless the library is loaded, counted as many phases as the program did, and served some of it.
+pub fn require_engaged(phases: u64) {
     let Some(stats) = zkalloc::stats() else {
         not_engaged("libzkalloc is not loaded");
     };

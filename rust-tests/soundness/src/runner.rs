@@ -77,6 +77,11 @@ pub enum Verdict {
 }
 
 impl Finished {
+    /// True: memory was seen to change, or the program did not outlive that. Not so where it had to be killed.
+    pub fn has_failed(&self) -> bool {
+        self.status.is_some() && matches!(self.verdict(), Verdict::Corruption(_) | Verdict::Crash(_))
+    }
+
     pub fn verdict(&self) -> Verdict {
         let line_of = |start: &str| {
             let line = self.stderr.lines().find(|line| line.starts_with(start));
@@ -162,9 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn only_what_broke_by_itself_has_failed() {
+        let has_failed = |script| shell(script, Duration::from_secs(20)).has_failed();
+        assert!(has_failed("exit 1") && has_failed("exit 101") && has_failed("kill -ABRT $$"));
+        assert!(!has_failed("exit 0") && !has_failed("exit 2") && !has_failed("exit 3") && !has_failed("exit 4"));
+    }
+
+    #[test]
     fn a_hanging_program_is_killed() {
         let finished = shell("exec sleep 600", Duration::from_millis(50));
         assert_eq!(finished.status, None);
+        assert!(!finished.has_failed());
         assert!(matches!(finished.verdict(), Verdict::Crash(_)));
     }
 

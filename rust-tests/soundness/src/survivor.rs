@@ -29,15 +29,17 @@ pub struct Block {
 impl Block {
     /// Allocates exactly `bytes` (a multiple of 8) and fills them.
     pub fn new(bytes: usize) -> Self {
-        static NEXT_PATTERN: AtomicU64 = AtomicU64::new(1);
-        // Relaxed: only the uniqueness of the number matters.
-        let pattern = NEXT_PATTERN.fetch_add(1, Ordering::Relaxed) << 32;
+        let pattern = new_pattern();
         let count = bytes / size_of::<u64>();
         let mut words = Vec::with_capacity(count);
         words.extend((0..count).map(|index| word(pattern, index)));
         // Else the compiler may conclude that nobody else writes to the block, and fold the check away.
         black_box(&mut words);
         Self { words, pattern }
+    }
+
+    pub fn as_ptr(&self) -> *const u64 {
+        self.words.as_ptr()
     }
 
     /// Ends the process with a finding where a word is not what `new` wrote.
@@ -52,9 +54,26 @@ impl Block {
     }
 }
 
-fn word(pattern: u64, index: usize) -> u64 {
+/// What no other block of the process was filled with.
+pub fn new_pattern() -> u64 {
+    static NEXT_PATTERN: AtomicU64 = AtomicU64::new(1);
+    // Relaxed: only the uniqueness of the number matters.
+    NEXT_PATTERN.fetch_add(1, Ordering::Relaxed) << 32
+}
+
+/// Notes that what lies at an address will outlive its phase.
+pub fn note_where<T>(address: *const T) {
+    if zkalloc::owns(address) {
+        // Relaxed: a flag that guards no other memory.
+        ANY_IN_ARENA.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The word at `index` of a block with `pattern`.
+pub fn word(pattern: u64, index: usize) -> u64 {
     // Odd multiplier: different (pattern, index) stay different, and no word looks like a pointer or a small number.
-    (pattern | index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    // Rotated: the pattern shows in the first bytes, too, which are all that the smallest blocks have.
+    (pattern | index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
 /// Blocks that outlive the phase they were born in, and the attempt to have their memory handed out again.
@@ -77,9 +96,7 @@ impl Survivors {
     pub fn plant(&mut self) {
         for &bytes in &self.sizes {
             let block = Block::new(bytes);
-            if zkalloc::owns(block.words.as_ptr()) {
-                ANY_IN_ARENA.store(true, Ordering::Relaxed);
-            }
+            note_where(block.as_ptr());
             self.kept.push_back(block);
         }
         if self.kept.len() > self.sizes.len() * ROUNDS_KEPT {
