@@ -10,7 +10,7 @@ impl Random {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,7 +20,7 @@ impl Random {
 
     /// 0 to `bound - 1`.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        (self.number() % bound as u64) as usize
     }
 
     /// True once in `times`.
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_numbers() {
-        let numbers = |seed| (0..9).map(|_| 0).scan(Random::new(seed), |random, _: u64| Some(random.next()));
+        let numbers = |seed| (0..9).map(|_| 0).scan(Random::new(seed), |random, _: u64| Some(random.number()));
         assert!(numbers(7).eq(numbers(7)));
         assert!(!numbers(7).eq(numbers(8)));
     }

@@ -51,7 +51,7 @@ fn keep_alive<'scope>(scope: &'scope Scope<'scope, '_>, churn: &'scope Churn) {
     let mut random = Random::new(churn.pace.seed);
     let (ended, endings) = mpsc::channel();
     let mut start = |place: usize| {
-        let (worker, ended) = (Worker::new(churn, place, random.next()), ended.clone());
+        let (worker, ended) = (Worker::new(churn, place, random.number()), ended.clone());
         THREADS.add(1);
         scope.spawn(move || worker.live(ended))
     };
@@ -218,7 +218,7 @@ impl<'a> Worker<'a> {
         let Self { churn, place, random, kept } = self;
         // The queue's blocks come from other threads; with the lock held, none of them is being changed.
         let queue = churn.queue(*place);
-        let mut child_random = Random::new(random.next());
+        let mut child_random = Random::new(random.number());
         let exit_handlers = random.once_in(2);
         process::fork(exit_handlers, || {
             let inherited = std::mem::take(kept);

@@ -100,7 +100,7 @@ fn prove_all(pace: Pace) {
             phase(|| pool.install(|| Poseidon2KoalaBear::prove(ROWS_LOG2)).map(|made| (made, Block::new(1 << 18))));
         let (proof, companion) = made.unwrap_or_else(|error| corruption(format_args!("no proof: {error}")));
         note_where(companion.as_ptr());
-        if PROOFS.fetch_add(1, Ordering::Relaxed) % 4 == 0 {
+        if PROOFS.fetch_add(1, Ordering::Relaxed).is_multiple_of(4) {
             thread::sleep(Duration::from_millis(20));
         }
         held.push_back((proof, companion));
@@ -170,7 +170,7 @@ async fn ask(mut stream: TcpStream, pace: Pace, number: u64) -> io::Result<()> {
     let mut random = Random::new(pace.seed ^ number << 40);
     let mut held = VecDeque::with_capacity(HELD + 1);
     while pace.goes_on() {
-        let sent = Message::new(random.next(), random.size(1, MOST_BYTES));
+        let sent = Message::new(random.number(), random.size(1, MOST_BYTES));
         send(&mut stream, sent.bytes()).await?;
         let back = receive(&mut stream).await?;
         let back = back.unwrap_or_else(|| corruption(format_args!("an answer is missing")));

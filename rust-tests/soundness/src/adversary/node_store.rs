@@ -67,7 +67,7 @@ impl Store {
                 self.write(&batch);
                 batch.clear();
                 self.read_some();
-                if self.totals.written % REOPEN_EVERY == 0 {
+                if self.totals.written.is_multiple_of(REOPEN_EVERY) {
                     self.reopen();
                     self.read_all();
                 }
@@ -90,7 +90,7 @@ impl Store {
 
     fn write(&mut self, batch: &[Message]) {
         let mut transaction = fine(self.database().begin_write());
-        if self.totals.written % DURABLE_EVERY != 0 {
+        if !self.totals.written.is_multiple_of(DURABLE_EVERY) {
             transaction.set_durability(Durability::None);
         }
         let mut table = fine(transaction.open_table(TABLE));
@@ -106,7 +106,7 @@ impl Store {
     }
 
     fn read_some(&mut self) {
-        let keys: Vec<u64> = (0..4).map(|_| self.random.next() % KEYS).collect();
+        let keys: Vec<u64> = (0..4).map(|_| self.random.number() % KEYS).collect();
         self.read(&keys);
     }
 

@@ -30,10 +30,10 @@ pub fn run(pace: Pace) -> String {
             challenge(&classes, number);
             replace(&mut changing, &mut random);
         });
-        if number % TRIM_EVERY == 0 {
+        if number.is_multiple_of(TRIM_EVERY) {
             zkalloc::trim(0);
         }
-        if number % CHECK_EVERY == 0 {
+        if number.is_multiple_of(CHECK_EVERY) {
             check(&held, "held since the first phase");
             check(&changing, "held across phases");
         }
