@@ -25,7 +25,12 @@ const PROGRAMS: [Row; 5] = [
         counts: &["operations", "threads", "forks", "phases"],
         reference: 0,
     },
-    Row { program: "survivors", length: ["--count", "1000"], counts: &["blocks checked", "phases"], reference: 0 },
+    Row {
+        program: "survivors",
+        length: ["--count", "1000"],
+        counts: &["blocks checked", "phases", "survivors in the arena"],
+        reference: 0,
+    },
     Row { program: "recursion", length: ["--count", "40"], counts: &["proofs", "phases"], reference: 20 },
     Row { program: "two_provers", length: ["--count", "40"], counts: &["proofs", "phases"], reference: 5 },
     Row {

@@ -84,7 +84,7 @@ macro_rules! adversaries {
 
 adversaries! {
     churn: ["--minutes", "0.05"], &["operations", "threads", "forks", "phases"];
-    survivors: ["--count", "60"], &["blocks checked", "threads", "phases"];
+    survivors: ["--count", "60"], &["blocks checked", "threads", "phases", "survivors in the arena"];
     recursion: ["--count", "20"], &["proofs", "phases"];
     two_provers: ["--count", "10"], &["proofs", "phases"];
     node: ["--minutes", "0.05"], &["buffers", "phases", "proofs", "transactions", "values read back"];

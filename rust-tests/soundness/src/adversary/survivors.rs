@@ -39,7 +39,7 @@ pub fn run(pace: Pace) -> String {
         }
     }
     check(&held, "held since the first phase");
-    format!("{in_arena} of {} survivors of {} sizes in the arena", held.len(), classes.len())
+    format!("{in_arena} survivors in the arena")
 }
 
 fn classes() -> Vec<usize> {
