@@ -18,7 +18,7 @@ mod models;
 mod mover;
 pub mod phase;
 pub mod region;
-pub mod retain;
+mod retain;
 pub mod size;
 mod slot;
 mod span;

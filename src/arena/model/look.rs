@@ -33,8 +33,8 @@ impl Machine {
             self.setup.limit
         );
         let free = self.arena.free_resident_bytes();
-        let resident = seen.resident_bytes as usize;
-        ensure!(self.live_bytes + free <= resident, "{} live and {free} free of {resident} resident", self.live_bytes);
+        let touched = self.arena.touched.load(Relaxed);
+        ensure!(self.live_bytes + free <= touched, "{} live and {free} free of {touched} touched", self.live_bytes);
         let depth = self.phases.depth();
         ensure!(depth == self.depth, "phase depth {depth} instead of {}", self.depth);
         Ok(())
@@ -82,6 +82,9 @@ impl Machine {
         ensure!(expected.is_empty(), "blocks in no slot: {expected:?}");
         let counted = self.arena.free_resident_bytes();
         ensure!(counted == free, "{counted} bytes in free slots counted, {free} found");
+        let (counted, mut found) = (self.arena.touched.load(Relaxed), 0);
+        self.arena.for_each_slot(|_, slot| found += slot.touched.load(Relaxed));
+        ensure!(counted == found, "{counted} bytes touched counted, {found} found");
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::arena::freed::Freed;
 use crate::arena::phase::{Live, Phases};
 use crate::arena::region::Region;
 use crate::arena::size::{GRANULE, UNIT};
-use crate::arena::{retain, Arena, Grant, Misuse, Options};
+use crate::arena::{Arena, Grant, Misuse, Options};
 use crate::block::Block as Token;
 use crate::tls;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,6 @@ pub struct Machine {
     pub arena: Arena,
     pub setup: Setup,
     pub phases: Phases,
-    budget: Option<u64>,
     threads: [Option<u32>; THREADS],
     /// By address.
     pub live: BTreeMap<usize, Block>,
@@ -65,7 +64,6 @@ impl Machine {
             arena: Arena::new(region, &options).with_freed(setup.freed),
             setup,
             phases: Phases::new(),
-            budget: None,
             threads: [None; THREADS],
             live: BTreeMap::new(),
             order: Vec::new(),
@@ -340,10 +338,9 @@ impl Machine {
         }
         ensure!(self.phases.survivors() == live, "survivors {:?} of {live:?}", self.phases.survivors());
         self.sabotage(Defect::Resets);
-        // As `retention::after_phase` does it.
-        let budget = retain::next_budget(self.budget, self.arena.phase_peak_bytes());
-        self.budget = Some(budget);
-        self.arena.purge_slots(budget as usize + retain::SLACK_BYTES);
+        // As `retention::end_cycle` does it.
+        let keep = self.arena.end_cycle();
+        self.arena.purge_slots(keep);
         self.look_at_contents()
     }
 
