@@ -87,29 +87,23 @@ forward! {
 #[cold]
 pub fn resolve() {
     let _busy = Busy::enter();
-    for (slot, name) in slots() {
-        let symbol = platform::next_symbol(name);
-        if !symbol.is_null() {
-            slot.set(symbol);
+    // All are found before any is used: where dlsym is hooked, and the hook allocates, it frees what it was given here.
+    let found = slots().map(|(_, name)| platform::next_symbol(name));
+    let has_bootstrap = BOOTSTRAP_USED.load(Relaxed) > 0;
+    for ((slot, _), symbol) in slots().into_iter().zip(found).filter(|(_, symbol)| !symbol.is_null()) {
+        match filters().into_iter().find(|(filtered, ..)| has_bootstrap && ptr::eq(*filtered, slot)) {
+            // Blocks of the buffer are about: what takes a block back must tell them from the next allocator's.
+            Some((_, real, filter)) => {
+                real.set(symbol);
+                slot.set(filter);
+            }
+            None => slot.set(symbol),
         }
     }
     if MALLOC.get() == first_malloc as *mut c_void || FREE.get() == first_free as *mut c_void {
         report::fatal(format_args!("no allocator to forward to: dlsym(RTLD_NEXT, \"malloc\") found nothing"));
     }
     platform::clear_symbol_error();
-    if BOOTSTRAP_USED.load(Relaxed) > 0 {
-        // Blocks of the buffer are about: what takes a block back must tell them from the next allocator's.
-        for (slot, real, filter) in [
-            (&FREE, &REAL_FREE, filtered_free as *mut c_void),
-            (&REALLOC, &REAL_REALLOC, filtered_realloc as *mut c_void),
-            (&MALLOC_USABLE_SIZE, &REAL_USABLE_SIZE, filtered_usable_size as *mut c_void),
-        ] {
-            if slot.get() != filter {
-                real.set(slot.get());
-                slot.set(filter);
-            }
-        }
-    }
 }
 
 /// Makes the next allocator's first request while there is one thread. glibc initialises itself then, without a lock,
@@ -223,6 +217,15 @@ unsafe extern "C" fn first_malloc_usable_size(block: *mut c_void) -> usize {
 static REAL_FREE: Next = Next::new(ptr::null_mut());
 static REAL_REALLOC: Next = Next::new(ptr::null_mut());
 static REAL_USABLE_SIZE: Next = Next::new(ptr::null_mut());
+
+/// What stands in front of the functions that take a block: slot, where the next allocator's goes, filter.
+fn filters() -> [(&'static Next, &'static Next, *mut c_void); 3] {
+    [
+        (&FREE, &REAL_FREE, filtered_free as *mut c_void),
+        (&REALLOC, &REAL_REALLOC, filtered_realloc as *mut c_void),
+        (&MALLOC_USABLE_SIZE, &REAL_USABLE_SIZE, filtered_usable_size as *mut c_void),
+    ]
+}
 
 unsafe extern "C" fn filtered_free(block: *mut c_void) {
     if is_bootstrap(block) {

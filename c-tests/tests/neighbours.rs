@@ -1,0 +1,60 @@
+//! Preloaded together with others: allocators, a tracer, hooks on what the library calls, an auditor. Before and behind.
+
+use c_tests::{library, Build, Run};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(120);
+const DEBIAN: &str = "/usr/lib/x86_64-linux-gnu";
+
+fn installed(path: impl Into<PathBuf>, package: &str) -> PathBuf {
+    let path = path.into();
+    assert!(path.is_file(), "{} is missing (Debian package {package}); scripts/test installs it", path.display());
+    path
+}
+
+fn chain() -> Build {
+    Build::new("chain.c")
+}
+
+fn preload(run: Run, libraries: &[&Path]) -> Run {
+    let list: Vec<String> = libraries.iter().map(|library| library.display().to_string()).collect();
+    run.env("LD_PRELOAD", list.join(":")).timeout(TIMEOUT)
+}
+
+/// Both orders, each at three thresholds. Behind us, the arena serves; in front of us it need not.
+fn both_orders(other: &Path) {
+    for min_bytes in ["4096", "0", "1048576"] {
+        let run = || chain().preloaded().arg("fork").env("ZK_ALLOC_MIN_BYTES", min_bytes);
+        let behind = preload(run().env("ZK_TEST_ARENA", "used"), &[&library(), other]);
+        behind.finish().expect_quiet_success();
+        preload(run(), &[other, &library()]).finish().expect_quiet_success();
+    }
+}
+
+/// Without forks: a lock of its own may be held by its timer's thread then, with plain libc as well.
+#[test]
+fn heaptrack() {
+    let other = installed("/usr/lib/heaptrack/libheaptrack_preload.so", "heaptrack");
+    for order in [[&library(), &other], [&other, &library()]] {
+        let run = chain().preloaded().env("DUMP_HEAPTRACK_OUTPUT", "/dev/null");
+        preload(run, &[order[0], order[1]]).finish().expect_success();
+    }
+}
+
+#[test]
+fn hooks_that_allocate() {
+    let hooks = Build::shared("shim_hooks.c").program();
+    preload(chain().plain(), &[&hooks]).finish().expect_quiet_success();
+    both_orders(&hooks);
+}
+
+#[test]
+fn an_auditor() {
+    let auditor = Build::shared("shim_audit.c").program();
+    chain().plain().arg("fork").env("LD_AUDIT", &auditor).timeout(TIMEOUT).finish().expect_quiet_success();
+    for min_bytes in ["4096", "0"] {
+        let run = chain().preloaded().arg("fork").env("LD_AUDIT", &auditor).env("ZK_ALLOC_MIN_BYTES", min_bytes);
+        run.env("ZK_TEST_ARENA", "used").timeout(TIMEOUT).finish().expect_quiet_success();
+    }
+}
