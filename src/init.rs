@@ -27,6 +27,7 @@ pub fn start() {
     system::resolve();
     #[cfg(feature = "broken")]
     broken::read_environment();
+    system::look_ahead();
     system::warm_up();
     config::read_environment();
     if config::get(Key::Poison) == 1 && config::get(Key::Wipe) == 1 {

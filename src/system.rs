@@ -106,6 +106,51 @@ pub fn resolve() {
     platform::clear_symbol_error();
 }
 
+/// `free` and `realloc` as the process calls them, where they are not this library's: an allocator stands in front of it,
+/// or in the program itself. Null otherwise.
+static FOREIGN_FREE: Next = Next::new(ptr::null_mut());
+static FOREIGN_REALLOC: Next = Next::new(ptr::null_mut());
+
+/// Finds out who stands in front of the library.
+pub fn look_ahead() {
+    for (slot, name) in [(&FOREIGN_FREE, c"free"), (&FOREIGN_REALLOC, c"realloc")] {
+        let symbol = platform::first_symbol(name);
+        if !symbol.is_null() && !platform::is_own_code(symbol) {
+            slot.set(symbol);
+        }
+    }
+    platform::clear_symbol_error();
+}
+
+/// Frees a block that may be of an allocator in front of the library, which does not export the function that the program
+/// called: glibc's own functions of that kind call whatever `free` the process has, too.
+///
+/// # Safety
+/// `block` is null or a live block of any allocator but the arena.
+pub unsafe fn free_anywhere(block: *mut c_void) {
+    let foreign = FOREIGN_FREE.get();
+    if foreign.is_null() {
+        // SAFETY: the caller's block, and nobody in front to have made it.
+        return unsafe { free(block) };
+    }
+    // SAFETY: the symbol of this name, of this C type.
+    let foreign: unsafe extern "C" fn(*mut c_void) = unsafe { core::mem::transmute(foreign) };
+    // SAFETY: the caller's block.
+    unsafe { foreign(block) }
+}
+
+/// `realloc` for an allocator in front of the library, as in [`free_anywhere`]. `None`: there is none.
+///
+/// # Safety
+/// As for [`free_anywhere`].
+pub unsafe fn realloc_in_front(block: *mut c_void, bytes: usize) -> Option<*mut c_void> {
+    let foreign = Some(FOREIGN_REALLOC.get()).filter(|foreign| !foreign.is_null())?;
+    // SAFETY: the symbol of this name, of this C type.
+    let foreign: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void = unsafe { core::mem::transmute(foreign) };
+    // SAFETY: the caller's block.
+    Some(unsafe { foreign(block, bytes) })
+}
+
 /// Makes the next allocator's first request while there is one thread. glibc initialises itself then, without a lock,
 /// and relies on `pthread_create` allocating before there are two threads; but what that asks for may go to the arena.
 pub fn warm_up() {

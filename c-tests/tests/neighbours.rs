@@ -32,6 +32,28 @@ fn both_orders(other: &Path) {
     }
 }
 
+/// An allocator works alone, and with us on either side.
+fn allocator(file: &str, package: &str) {
+    let other = installed(format!("{DEBIAN}/{file}"), package);
+    preload(chain().plain(), &[&other]).finish().expect_quiet_success();
+    both_orders(&other);
+}
+
+#[test]
+fn jemalloc() {
+    allocator("libjemalloc.so.2", "libjemalloc2");
+}
+
+#[test]
+fn mimalloc() {
+    allocator("libmimalloc.so.2", "libmimalloc2.0");
+}
+
+#[test]
+fn tcmalloc() {
+    allocator("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4");
+}
+
 /// Without forks: a lock of its own may be held by its timer's thread then, with plain libc as well.
 #[test]
 fn heaptrack() {

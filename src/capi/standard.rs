@@ -112,8 +112,16 @@ fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c
 #[no_mangle]
 pub unsafe extern "C" fn reallocarray(pointer: *mut c_void, count: usize, bytes: usize) -> *mut c_void {
     match checks::array_bytes(count, bytes) {
-        // SAFETY: the caller's block.
-        Some(total) => unsafe { realloc(pointer, total) },
+        Some(total) => {
+            if router::owner(pointer.addr()).is_none() {
+                // SAFETY: the caller's block, and not the arena's.
+                if let Some(new) = unsafe { system::realloc_in_front(pointer, total) } {
+                    return new;
+                }
+            }
+            // SAFETY: the caller's block.
+            unsafe { realloc(pointer, total) }
+        }
         None => {
             platform::set_errno(libc::ENOMEM);
             ptr::null_mut()
@@ -196,7 +204,7 @@ pub unsafe extern "C" fn malloc_usable_size(pointer: *mut c_void) -> usize {
 #[no_mangle]
 pub unsafe extern "C" fn cfree(pointer: *mut c_void) {
     // SAFETY: the caller's.
-    unsafe { free(pointer) }
+    unsafe { free_anywhere(pointer) }
 }
 
 /// C23: `free`, with the size that was asked for, which nothing here needs.
@@ -206,7 +214,7 @@ pub unsafe extern "C" fn cfree(pointer: *mut c_void) {
 #[no_mangle]
 pub unsafe extern "C" fn free_sized(pointer: *mut c_void, _bytes: usize) {
     // SAFETY: the caller's.
-    unsafe { free(pointer) }
+    unsafe { free_anywhere(pointer) }
 }
 
 /// C23: `free`, with the alignment and the size that were asked for.
@@ -216,5 +224,18 @@ pub unsafe extern "C" fn free_sized(pointer: *mut c_void, _bytes: usize) {
 #[no_mangle]
 pub unsafe extern "C" fn free_aligned_sized(pointer: *mut c_void, _align: usize, _bytes: usize) {
     // SAFETY: the caller's.
-    unsafe { free(pointer) }
+    unsafe { free_anywhere(pointer) }
+}
+
+/// `free` under a name that an allocator in front of the library may lack.
+///
+/// # Safety
+/// As `free`.
+unsafe fn free_anywhere(pointer: *mut c_void) {
+    match router::owner(pointer.addr()) {
+        // SAFETY: the program's block.
+        Some(arena) => unsafe { free_in_arena(arena, pointer) },
+        // SAFETY: not the arena's.
+        None => unsafe { system::free_anywhere(pointer) },
+    }
 }

@@ -11,6 +11,25 @@ pub fn next_symbol(name: &CStr) -> *mut c_void {
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
 
+/// What the process calls by this name: the first definition in link order, or null.
+pub fn first_symbol(name: &CStr) -> *mut c_void {
+    // SAFETY: `name` is a C string; RTLD_DEFAULT needs no handle.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// True: this library defines what lies at the address.
+pub fn is_own_code(address: *const c_void) -> bool {
+    let object = |address| {
+        let mut found = core::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+        // SAFETY: `found` is live; any address may be asked about.
+        let known = unsafe { libc::dladdr(address, found.as_mut_ptr()) } != 0;
+        // SAFETY: zeroed is a valid one.
+        known.then(|| unsafe { found.assume_init() }.dli_fbase)
+    };
+    // A function that nobody else can define: it is not exported.
+    object(address) == object(process_id as *const c_void)
+}
+
 /// Forgets a failed [`next_symbol`], so that the program's own `dlerror` does not find it.
 pub fn clear_symbol_error() {
     // SAFETY: no arguments.
