@@ -18,7 +18,7 @@ pub static LOCK: Lock = Lock::new();
 /// The arena could not be made: nobody tries again.
 static FAILED: AtomicBool = AtomicBool::new(false);
 const NO_KEY: u32 = u32::MAX;
-/// What runs as a thread ends.
+/// What runs as a thread ends. `NO_KEY`: nothing does, and threads go without a cursor.
 static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
 
 /// The library was loaded. Until this has run, everything goes to the next allocator.
@@ -37,6 +37,10 @@ pub fn start() {
     }
     stats::prepare_report();
     fork::register();
+    if let Some(key) = platform::create_exit_key(leave_thread) {
+        // Here, and not with the arena: by then the program may have taken every key there is.
+        EXIT_KEY.store(key, Relaxed);
+    }
     if broken::is(Broken::OnDemand) {
         make_arena();
     }
@@ -86,11 +90,7 @@ fn make_arena_once() -> bool {
     if global::get().is_some() || FAILED.load(Relaxed) {
         return false;
     }
-    let region = platform::create_exit_key(leave_thread).and_then(|key| {
-        EXIT_KEY.store(key, Relaxed);
-        Region::reserve()
-    });
-    let Some(region) = region else {
+    let Some(region) = Region::reserve() else {
         FAILED.store(true, Relaxed);
         report::line(format_args!("no address space for an arena: every request goes to the next allocator"));
         return false;
