@@ -7,7 +7,7 @@ use crate::arena::{global, Arena, Options, SLOT_NODES};
 use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
-use crate::sync::{AtomicBool, AtomicU32, Lock, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
 use crate::tls::{self, Busy, CursorState};
 use crate::{fork, report, retention, router, stats, system, trace};
 use core::ffi::c_void;
@@ -20,6 +20,10 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 const NO_KEY: u32 = u32::MAX;
 /// What runs as a thread ends. `NO_KEY`: nothing does, and threads go without a cursor.
 static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
+
+/// Of the machine, as the process may use it.
+static PROCESSORS: AtomicUsize = AtomicUsize::new(1);
+static NODES: AtomicUsize = AtomicUsize::new(1);
 
 /// The library was loaded. Until this has run, everything goes to the next allocator.
 pub fn start() {
@@ -41,6 +45,9 @@ pub fn start() {
         // Here, and not with the arena: by then the program may have taken every key there is.
         EXIT_KEY.store(key, Relaxed);
     }
+    // Here, and not with the arena: by then a filter may forbid these calls.
+    PROCESSORS.store(platform::processors(), Relaxed);
+    NODES.store(platform::numa_nodes(SLOT_NODES), Relaxed);
     if broken::is(Broken::OnDemand) {
         make_arena();
     }
@@ -119,8 +126,8 @@ fn options() -> Options {
         _ => (Some(HugePages::Avoid), Some(HugePages::Avoid)),
     };
     Options {
-        limit_bytes: slab_bytes.saturating_mul(platform::processors() + 4),
-        nodes: platform::numa_nodes(SLOT_NODES),
+        limit_bytes: slab_bytes.saturating_mul(PROCESSORS.load(Relaxed) + 4),
+        nodes: NODES.load(Relaxed),
         huge_large,
         huge_small,
     }

@@ -22,18 +22,21 @@ pub struct Mover {
 const MOST_MAPPINGS: usize = 20_000;
 /// Units moved between two counts of the mappings.
 const MOVES_PER_COUNT: u64 = 512;
+/// With fewer carved units, each of which is one mapping at most, nothing is counted: a filter may forbid to open files.
+const FEW_UNITS: usize = MOST_MAPPINGS / 2;
 
 impl Mover {
     pub fn moved_bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
 
-    fn may_move(&self) -> bool {
+    fn may_move(&self, carved_units: usize) -> bool {
         if self.refused.load(Relaxed) {
             return false;
         }
         let moves = self.moves.fetch_add(1, Relaxed) + 1;
-        if moves % MOVES_PER_COUNT == 0 && platform::mappings().is_none_or(|count| count > MOST_MAPPINGS) {
+        let must_count = moves % MOVES_PER_COUNT == 0 && carved_units > FEW_UNITS;
+        if must_count && platform::mappings().is_none_or(|count| count > MOST_MAPPINGS) {
             self.refused.store(true, Relaxed);
         }
         true
@@ -130,7 +133,7 @@ impl Arena {
             if !broken::is(Broken::MoveOrder) {
                 raise();
             }
-            let done = if self.mover.may_move() {
+            let done = if self.mover.may_move(self.carved_units()) {
                 self.region.move_unit(donor as usize + source + unit, head as usize + at + unit)
             } else {
                 Move::Refused

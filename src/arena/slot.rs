@@ -335,6 +335,11 @@ impl Arena {
         Some(head as u32)
     }
 
+    /// Units that were ever carved.
+    pub(super) fn carved_units(&self) -> usize {
+        self.zones.iter().map(|zone| (zone.next.load(Relaxed) - zone.start) as usize).sum()
+    }
+
     pub(super) fn zone_of(&self, unit: u32) -> &Zone {
         &self.zones[usize::from(unit >= self.zones[1].start)]
     }

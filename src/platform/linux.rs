@@ -264,19 +264,15 @@ pub fn name_thread(name: &core::ffi::CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
-/// The NUMA node the calling thread runs on.
+/// The NUMA node the calling thread runs on. No system call: a filter may forbid this one.
 pub fn numa_node() -> usize {
+    extern "C" {
+        fn getcpu(cpu: *mut libc::c_uint, node: *mut libc::c_uint) -> c_int;
+    }
     let mut node: libc::c_uint = 0;
     with_errno_kept(|| {
         // SAFETY: both pointers may be null; `node` is live.
-        unsafe {
-            libc::syscall(
-                libc::SYS_getcpu,
-                ptr::null_mut::<libc::c_uint>(),
-                ptr::from_mut(&mut node),
-                ptr::null_mut::<c_void>(),
-            )
-        }
+        unsafe { getcpu(ptr::null_mut(), ptr::from_mut(&mut node)) }
     });
     node as usize
 }
