@@ -182,11 +182,6 @@ impl Region {
         platform::move_pages(self.unit_address(from), self.unit_address(to), UNIT)
     }
 
-    /// The bytes of whole pages that are resident in a range, if the kernel says.
-    pub fn resident(&self, start: usize, bytes: usize) -> Option<usize> {
-        platform::resident(start, bytes)
-    }
-
     pub fn populate(&self, start: usize, bytes: usize) -> bool {
         platform::populate(start, bytes)
     }

@@ -6,7 +6,7 @@ use super::size::{self, UNIT};
 use super::slot::{End, SlotList, State};
 use super::Arena;
 use crate::broken::{self, Broken};
-use crate::platform;
+use crate::platform::{self, HugePages};
 use crate::sync::Ordering::{Acquire, Relaxed};
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
@@ -81,11 +81,10 @@ impl Arena {
                 let start = self.region.unit_address(head as usize);
                 let end = touched.next_multiple_of(UNIT);
                 // No lock is held here: allocation never waits for the kernel.
-                let resident = self.region.resident(start + rest, end - rest).unwrap_or(touched - rest);
                 let purged = self.region.purge(start + rest, start + end);
                 if purged > 0 {
                     self.set_touched(slot, rest);
-                    given += resident;
+                    given += self.resident_in(head, touched) - rest;
                     if rest == 0 {
                         slot.clear_holes();
                     }
@@ -164,25 +163,27 @@ impl Arena {
         given
     }
 
-    /// Bytes of the arena that are resident: as the kernel says, or as many as may be.
+    /// Bytes of the arena that may be resident.
     pub(super) fn resident_bytes(&self) -> usize {
         let mut bytes = 0;
         self.for_each_slot(|head, slot| {
-            let touched = slot.touched.load(Relaxed);
-            if touched == 0 {
-                return;
-            }
-            let start = self.region.unit_address(head as usize);
-            bytes += self.region.resident(start, touched.next_multiple_of(UNIT)).unwrap_or_else(|| {
-                let word = slot.word();
-                let purged = match word.state() {
-                    State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
-                    _ => 0,
-                };
-                touched.saturating_sub(purged)
-            });
+            let word = slot.word();
+            let purged = match word.state() {
+                State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
+                _ => 0,
+            };
+            bytes += self.resident_in(head, slot.touched.load(Relaxed)).saturating_sub(purged);
         });
         bytes
+    }
+
+    /// How much of a slot may be resident when so much was touched: where huge pages are, whole ones.
+    fn resident_in(&self, head: u32, touched: usize) -> usize {
+        if self.zone_of(head).huge == Some(HugePages::Prefer) {
+            touched.next_multiple_of(UNIT)
+        } else {
+            touched
+        }
     }
 
     /// Free bytes that are resident in slots that no block uses.

@@ -69,26 +69,6 @@ pub fn purge(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_DONTNEED)
 }
 
-/// How many bytes of whole pages are resident, as the kernel says; `None`: it does not say. About a millisecond for a
-/// GiB.
-pub fn resident(start: usize, bytes: usize) -> Option<usize> {
-    let page = super::page_bytes();
-    let mut pages = [0u8; 4096];
-    let mut count = 0;
-    let mut at = start;
-    while at < start + bytes {
-        let part = (start + bytes - at).min(pages.len() * page);
-        // SAFETY: a query; `pages` has a byte for each page of the range.
-        let result = unsafe { libc::mincore(ptr::with_exposed_provenance_mut(at), part, pages.as_mut_ptr()) };
-        if result != 0 {
-            return None;
-        }
-        count += pages[..part.div_ceil(page)].iter().filter(|&&page| page & 1 != 0).count();
-        at += part;
-    }
-    Some(count * page)
-}
-
 /// Moves the pages of one range to another of the same size, whose own pages are dropped; the first reads as zero
 /// afterwards. The first must be one mapping: older kernels refuse more, after they have unmapped the second.
 pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
