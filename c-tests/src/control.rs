@@ -138,7 +138,8 @@ impl Control {
         } else {
             variables.iter().fold(Run::new(program), |run, (name, value)| run.env(name, value))
         };
-        let (outcome, in_time) = run.args(self.args).timeout(limit).finish_or_kill();
+        let outcome = run.args(self.args).timeout(limit).finish_or_kill();
+        let in_time = outcome.killed_after.is_none();
         Seen { outcome, in_time }
     }
 

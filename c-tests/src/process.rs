@@ -78,14 +78,15 @@ impl Run {
 
     /// Runs it. A program that exceeds its time is killed and fails the test, whatever the test expected.
     pub fn finish(self) -> Outcome {
-        let timeout = self.timeout;
-        let (outcome, in_time) = self.finish_or_kill();
-        assert!(in_time, "{outcome}\nkilled after {timeout:?}");
+        let outcome = self.finish_or_kill();
+        if let Some(limit) = outcome.killed_after {
+            panic!("{outcome}\nkilled after {limit:?}");
+        }
         outcome
     }
 
-    /// Runs it. False: it exceeded its time and was killed.
-    pub fn finish_or_kill(mut self) -> (Outcome, bool) {
+    /// Runs it. A program that exceeds its time is killed, which the outcome tells.
+    pub fn finish_or_kill(mut self) -> Outcome {
         let label: String = format!("{:?}", self.command).chars().take(LONGEST_LABEL).collect();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {label}: {error}"));
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
@@ -93,13 +94,13 @@ impl Run {
         let status = wait(&mut child, self.timeout);
         // Nothing of the program outlives its run, or the pipes would stay open.
         kill_group(child.id());
-        let outcome = Outcome {
+        Outcome {
             status: status.unwrap_or_else(|| child.wait().expect("the child was not waited for yet")),
             stdout: stdout.join().expect("the reader does not panic"),
             stderr: stderr.join().expect("the reader does not panic"),
+            killed_after: status.is_none().then_some(self.timeout),
             label,
-        };
-        (outcome, status.is_some())
+        }
     }
 }
 
@@ -135,6 +136,8 @@ pub struct Outcome {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
+    /// It ran longer than this.
+    pub killed_after: Option<Duration>,
     label: String,
 }
 
@@ -154,16 +157,28 @@ impl Outcome {
         outcome
     }
 
-    /// The same output and exit status as `other`; shows the first line that differs.
+    /// The same output and exit status as `other`.
     #[track_caller]
     pub fn expect_same(&self, other: &Self) {
-        if let Some((number, (ours, theirs))) =
-            self.stdout.lines().zip(other.stdout.lines()).enumerate().find(|(_, (ours, theirs))| ours != theirs)
-        {
-            panic!("line {} differs:\n  {ours}\n  {theirs}\nof\n  {}\n  {}", number + 1, self.label, other.label);
+        if let Some(difference) = self.difference(other) {
+            panic!("{difference}");
         }
-        assert_eq!(self.stdout.len(), other.stdout.len(), "one output is longer:\n{self}\n{other}");
-        assert_eq!(self.status, other.status, "{self}\n{other}");
+    }
+
+    /// How output or exit status differ from those of `other`: the first line that does.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let mut lines = self.stdout.lines().zip(other.stdout.lines()).enumerate();
+        if let Some((number, (ours, theirs))) = lines.find(|(_, (ours, theirs))| ours != theirs) {
+            let number = number + 1;
+            return Some(format!(
+                "line {number} differs:\n  {ours}\n  {theirs}\nof\n  {}\n  {}",
+                self.label, other.label
+            ));
+        }
+        if self.stdout.len() != other.stdout.len() {
+            return Some(format!("one output is longer:\n{self}\n{other}"));
+        }
+        (self.status != other.status).then(|| format!("{self}\n{other}"))
     }
 }
 
