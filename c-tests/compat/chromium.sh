@@ -5,7 +5,7 @@ source "${BASH_SOURCE[0]%/*}/common.sh"
 # Not the wrapper in PATH: that is a shell, and its process not the program's.
 chromium=/usr/lib/chromium/chromium-headless-shell
 
-version() { $chromium-headless-shell --version 2>/dev/null | grep -o -E '[0-9.]{5,}'; }
+version() { $chromium --version 2>/dev/null | grep -o -E '[0-9.]{5,}'; }
 
 run() {
     # Root would have to do without the sandbox: nobody has it.

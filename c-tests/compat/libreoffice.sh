@@ -6,9 +6,18 @@ soffice=/usr/lib/libreoffice/program/soffice.bin
 
 version() { $soffice --version 2>/dev/null | awk '{ print $2 }'; }
 
+# With a new profile it asks to be started again, by status 81.
 convert_to() {
+    local status=0
+    convert_once "$@" || status=$?
+    [ $status -ne 81 ] || convert_once "$@" || status=$?
+    [ $status -eq 0 ] || [ $status -eq 81 ] || die "soffice: status $status: $(tail -n 5 office.log)"
+    [ -s "$2/$(basename "${3%.*}").${1%%:*}" ] || die "soffice: no $1 of $3: $(tail -n 5 office.log)"
+}
+
+convert_once() {
     tracked $soffice --headless --norestore "-env:UserInstallation=file://$PWD/profile" --convert-to "$1" --outdir "$2" "$3" \
-        >>office.log 2>&1 || die "soffice: $(tail -n 5 office.log)"
+        >>office.log 2>&1
 }
 
 run() {

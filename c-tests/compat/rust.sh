@@ -1,4 +1,4 @@
-# rustc and cargo: this repository's test runner with its forty dependencies, procedural macros and build scripts.
+# rustc and cargo: this repository's test runner with its fifty dependencies, procedural macros and build scripts.
 # rustc brings jemalloc in its own executable, so the library is in the process and is left out: nothing may break.
 source "${BASH_SOURCE[0]%/*}/common.sh"
 

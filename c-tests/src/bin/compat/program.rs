@@ -1,6 +1,17 @@
 //! The programs. What each does is in `c-tests/compat/NAME.sh`.
 #![forbid(unsafe_code)]
 
+/// When a program's processes use the arena, which the statistics must show. The library is loaded in any case.
+#[derive(Clone, Copy)]
+pub enum Use {
+    /// At the default threshold: one of them asks for 1 MiB at once by itself.
+    AtDefault,
+    /// Only when the arena is made for them.
+    AtZero,
+    /// The executable brings an allocator of its own.
+    Never,
+}
+
 pub struct Program {
     pub name: &'static str,
     /// Debian packages.
@@ -9,8 +20,8 @@ pub struct Program {
     pub needs: &'static [&'static str],
     /// What its equal results show, in a few words.
     pub checks: &'static str,
-    /// Whether it asks for 1 MiB at once by itself, so that the arena is used at the default threshold.
-    pub engages: bool,
+    /// When its processes use the arena.
+    pub arena: Use,
     /// Large: may be missing.
     pub optional: bool,
 }
@@ -21,7 +32,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["python3", "libpython3.11-testsuite"],
         needs: &["/usr/bin/python3", "/usr/lib/python3.11/test/test_json"],
         checks: "its own test suite: json, pickle, threading, subprocess, mmap, ctypes and more; PYTHONMALLOC=malloc",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -29,7 +40,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["sqlite3"],
         needs: &["sqlite3"],
         checks: "520 transactions and savepoints, FTS5, vacuum, integrity_check, digest of the dump, two writers",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -37,7 +48,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["postgresql", "postgresql-contrib"],
         needs: &["/usr/lib/postgresql/*/bin/postgres", "/usr/lib/postgresql/*/bin/pgbench"],
         checks: "initdb, pgbench (books balance), sorts, parallel and compiled queries, dump, recovery from a crash",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -45,7 +56,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["redis-server", "redis-tools"],
         needs: &["redis-server", "redis-benchmark"],
         checks: "benchmark, digest of 200,000 commands, forked saves, reload, restart; over jemalloc",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -53,7 +64,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["nginx-light", "apache2-utils", "curl", "procps"],
         needs: &["/usr/sbin/nginx", "ab", "curl", "pgrep"],
         checks: "ab: 31,508 requests, none failed; files, gzip, proxy, cache by digest; reload under load",
-        engages: false,
+        arena: Use::AtZero,
         optional: false,
     },
     Program {
@@ -61,7 +72,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["nodejs"],
         needs: &["node"],
         checks: "zlib, brotli, crypto, JSON, workers, children, HTTP, WebAssembly: digests",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -69,7 +80,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["git"],
         needs: &["git"],
         checks: "1,500 commits: fast-import, gc --aggressive, fsck --strict, repack, clone, blame, merge, bundle",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -77,15 +88,15 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["gcc", "g++"],
         needs: &["gcc", "g++"],
         checks: "C, C++ templates, parallel LTO: objects equal to the byte, and what they print",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
         name: "rust",
         packages: &["gcc"],
         needs: &["rustc", "cargo", "cc"],
-        checks: "40 crates with macros and build scripts, LTO: artefacts equal to the byte",
-        engages: true,
+        checks: "50 crates with macros and build scripts, LTO: artefacts equal to the byte",
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -93,7 +104,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["ffmpeg"],
         needs: &["ffmpeg"],
         checks: "five video codecs, FLAC, filters, 4 threads: digests of files and frames",
-        engages: true,
+        arena: Use::AtDefault,
         optional: true,
     },
     Program {
@@ -101,7 +112,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["imagemagick"],
         needs: &["convert", "identify", "montage", "compare"],
         checks: "16 operations and formats, 4 threads: signatures of pixels",
-        engages: true,
+        arena: Use::AtDefault,
         optional: false,
     },
     Program {
@@ -109,7 +120,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["libreoffice-writer-nogui", "libreoffice-calc-nogui"],
         needs: &["/usr/lib/libreoffice/program/soffice.bin"],
         checks: "csv-xlsx-ods-csv and html-odt-docx-txt round trips, pages of two PDFs",
-        engages: true,
+        arena: Use::AtDefault,
         optional: true,
     },
     Program {
@@ -117,7 +128,7 @@ pub const PROGRAMS: &[Program] = &[
         packages: &["chromium-headless-shell"],
         needs: &["/usr/lib/chromium/chromium-headless-shell"],
         checks: "a page with scripts, canvas, 20,000 nodes, workers: the document that results",
-        engages: false,
+        arena: Use::Never,
         optional: true,
     },
 ];

@@ -1,7 +1,7 @@
 //! One program: run plainly and in two settings of the library, and compared.
 #![forbid(unsafe_code)]
 
-use crate::program::Program;
+use crate::program::{Program, Use};
 use c_tests::{library, repository, Outcome, Run};
 use serde_json::Value;
 use std::fs;
@@ -271,10 +271,12 @@ impl Trial<'_> {
             };
             used += u64::from(allocs > 0);
         }
-        let enough = match setting {
-            Setting::Everything => used == count,
+        let enough = match (setting, self.program.arena) {
+            (_, Use::Never) => true,
+            (Setting::Everything, _) => used == count,
             // Any process: a compiler is a child of its driver, a database's worker one of its server.
-            _ => !self.program.engages || self.anybody_used_the_arena(setting),
+            (_, Use::AtDefault) => self.anybody_used_the_arena(setting),
+            (_, Use::AtZero) => true,
         };
         (!enough || count == 0).then(|| format!("{used} of {count} tracked processes used the arena"))
     }
