@@ -185,7 +185,7 @@ fn join(threads: impl IntoIterator<Item = loom::thread::JoinHandle<()>>) {
     threads.into_iter().for_each(|thread| assert!(thread.join().is_ok()));
 }
 
-/// Bytes of a small block (two to a span of one unit), and of a medium one (two to a span of four units).
+/// Bytes of a small block (two to a span of one unit), and of a medium one (two to a span of three units).
 const SMALL: usize = 256 << 10;
 const MEDIUM: usize = 1 << 20;
 /// Bytes of a block with a slot of its own: one unit, or four.
@@ -194,13 +194,13 @@ const LARGE: usize = 4 * UNIT;
 
 /// Watches what the first slots of both zones may hold: pages that only who holds a block may touch.
 fn watch(arena: &Arena) {
-    for unit in 0..4 {
-        let start = arena.region.unit_address(arena.zones[0].start as usize + unit);
-        [0, SMALL].into_iter().for_each(|offset| world::watch(start + offset));
+    for unit in arena.zones[0].start..arena.zones[0].end {
+        let start = arena.region.unit_address(unit as usize);
+        [0, SMALL, MEDIUM].into_iter().for_each(|offset| world::watch(start + offset));
     }
     for slot in 0..4 {
         let start = arena.region.unit_address(arena.zones[1].start as usize + 4 * slot);
-        [0, MEDIUM, UNIT, 2 * UNIT, 3 * UNIT].into_iter().for_each(|offset| world::watch(start + offset));
+        [0, UNIT, 2 * UNIT, 3 * UNIT].into_iter().for_each(|offset| world::watch(start + offset));
     }
 }
 
