@@ -45,6 +45,7 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         env: &[("ZK_ALLOC_MIN_BYTES", "0")],
+        behind: Some("shim_keys.c"),
         without: Signal(libc::SIGSEGV),
         ..Control::new("I3", "busy", "recursion.c")
     },
