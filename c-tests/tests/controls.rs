@@ -85,7 +85,7 @@ fn a_broken_build_resets_by_default() {
 #[test]
 fn a_control_can_miss() {
     let env = &[("ZK_ALLOC_MIN_BYTES", "0")];
-    let control = Control { env, ..Control::new("I3", "nothing", "recursion.c") };
+    let control = Control { env, behind: Some("shim_keys.c"), ..Control::new("I3", "nothing", "recursion.c") };
     for (with, without, holds, caught) in [
         (Ending::Quiet, Ending::Signal(libc::SIGSEGV), true, false),
         (Ending::Quiet, Ending::Hangs, true, false),
