@@ -8,14 +8,6 @@
 enum { ROUNDS = 12, MOST_BLOCKS = 128, WAIT_MS = 3000 };
 #define TOTAL (128 * MIB)
 
-static size_t resident_bytes(void) {
-    unsigned long total, resident;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file && fscanf(file, "%lu %lu", &total, &resident) == 2);
-    fclose(file);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* Blocks of `size`, `total` bytes of them, written, and freed together. The most that was resident. */
 static size_t round_of(size_t size, size_t total) {
     void *blocks[MOST_BLOCKS];

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,30 @@ static inline int has_pattern(const void *block, size_t size, uint64_t seed) {
 static inline int all_zero(const void *block, size_t size) {
     const unsigned char *bytes = (const unsigned char *)block;
     return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+/* A block with a pattern over its whole length, and its end. */
+static inline void *make_block(size_t size, uint64_t seed) {
+    void *block = malloc(size);
+    CHECK(block != NULL);
+    fill_pattern(block, size, seed);
+    return block;
+}
+
+static inline void drop_block(void *block, size_t size, uint64_t seed) {
+    CHECK(has_pattern(block, size, seed));
+    free(block);
+}
+
+/* Resident memory of the process, exactly (statm may lag behind), and without an allocation. */
+static inline size_t resident_bytes(void) {
+    char text[4096] = {0};
+    int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0);
+    close(file);
+    const char *line = strstr(text, "\nRss:");
+    CHECK(line != NULL);
+    return strtoull(line + sizeof "\nRss:" - 1, NULL, 10) * KIB;
 }
 
 static inline const char *errno_name(int error) {

@@ -37,26 +37,14 @@ static void wait_for(pid_t pid) {
     }
 }
 
-static void *make(size_t size, uint64_t seed) {
-    void *block = malloc(size);
-    CHECK(block != NULL);
-    fill_pattern(block, size, seed);
-    return block;
-}
-
-static void drop(void *block, size_t size, uint64_t seed) {
-    CHECK(has_pattern(block, size, seed));
-    free(block);
-}
-
 static void use_blocks(uint64_t seed) {
     static const size_t SIZES[] = {100, 5000, 70000, LARGE};
     void *blocks[4];
     for (size_t i = 0; i < 4; i++) {
-        blocks[i] = make(SIZES[i], seed + i);
+        blocks[i] = make_block(SIZES[i], seed + i);
     }
     for (size_t i = 0; i < 4; i++) {
-        drop(blocks[i], SIZES[i], seed + i);
+        drop_block(blocks[i], SIZES[i], seed + i);
     }
 }
 
@@ -82,9 +70,9 @@ static void *allocate_in_phases(void *argument) {
         for (int i = 0; i < 4; i++) {
             uint64_t seed = random_next(&state);
             size_t size = seed % 64 ? 4096 + seed % 30000 : LARGE;
-            void *block = make(size, seed);
+            void *block = make_block(size, seed);
             if (kept) {
-                drop(kept, kept_size, kept_seed); /* a survivor of an earlier phase */
+                drop_block(kept, kept_size, kept_seed); /* a survivor of an earlier phase */
             }
             kept = block;
             kept_size = size;
@@ -94,7 +82,7 @@ static void *allocate_in_phases(void *argument) {
         usleep(5000); /* two processors have to do for all of us */
     }
     if (kept) {
-        drop(kept, kept_size, kept_seed);
+        drop_block(kept, kept_size, kept_seed);
     }
     return NULL;
 }
@@ -102,26 +90,26 @@ static void *allocate_in_phases(void *argument) {
 static void *fork_often(void *argument) {
     uint64_t seed = (uint64_t)(uintptr_t)argument << 32;
     for (unsigned long i = 0; i < forks_each; i++) {
-        void *medium = make(9000, seed + i), *large = i % 16 ? NULL : make(LARGE, seed + i);
+        void *medium = make_block(9000, seed + i), *large = i % 16 ? NULL : make_block(LARGE, seed + i);
         pid_t pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) {
             alarm(CHILD_SECONDS);
-            drop(medium, 9000, seed + i);
+            drop_block(medium, 9000, seed + i);
             begin_phase();
-            drop(make(20000, i), 20000, i);
+            drop_block(make_block(20000, i), 20000, i);
             end_phase();
             if (large) {
                 use_blocks(seed);
-                drop(large, LARGE, seed + i);
+                drop_block(large, LARGE, seed + i);
                 CHECK(!zk_stats_get || read_stats().forks > 0);
             }
             _exit(0);
         }
         wait_for(pid);
-        drop(medium, 9000, seed + i);
+        drop_block(medium, 9000, seed + i);
         if (large) {
-            drop(large, LARGE, seed + i);
+            drop_block(large, LARGE, seed + i);
         }
     }
     return NULL;
@@ -157,7 +145,7 @@ static void *in_thread(void *argument) {
 }
 
 static void nested(unsigned long depth) {
-    void *medium = make(20000, depth), *large = make(LARGE, depth + 1000);
+    void *medium = make_block(20000, depth), *large = make_block(LARGE, depth + 1000);
     pthread_t thread;
     start(&thread, in_thread, depth);
     if (depth > 0) {
@@ -168,15 +156,15 @@ static void nested(unsigned long depth) {
             begin_phase();
             nested(depth - 1);
             end_phase();
-            drop(medium, 20000, depth);
-            drop(large, LARGE, depth + 1000);
+            drop_block(medium, 20000, depth);
+            drop_block(large, LARGE, depth + 1000);
             exit(0);
         }
         wait_for(pid);
     }
     CHECK(pthread_join(thread, NULL) == 0);
-    drop(medium, 20000, depth);
-    drop(large, LARGE, depth + 1000);
+    drop_block(medium, 20000, depth);
+    drop_block(large, LARGE, depth + 1000);
 }
 
 /* --- first --- */
@@ -194,7 +182,7 @@ static void *first_large(void *unused) {
 static void race(unsigned long delay) {
     pthread_t thread;
     start(&thread, first_large, 0);
-    void *before = make(20000, 3);
+    void *before = make_block(20000, 3);
     go = 1;
     for (volatile unsigned long i = 0; i < delay * 20; i++) {
     }
@@ -206,14 +194,14 @@ static void race(unsigned long delay) {
         begin_phase();
         use_blocks(7);
         end_phase();
-        drop(before, 20000, 3);
+        drop_block(before, 20000, 3);
         CHECK(!zk_stats_get || read_stats().reserved_bytes > 0);
         exit(0);
     }
     wait_for(pid);
     CHECK(pthread_join(thread, NULL) == 0);
     use_blocks(8);
-    drop(before, 20000, 3);
+    drop_block(before, 20000, 3);
 }
 
 static void first(unsigned long tries) {
@@ -245,7 +233,7 @@ static int borrowed_main(void *argument) {
 static void clones(unsigned long rounds) {
     engage_arena();
     for (unsigned long i = 0; i < rounds; i++) {
-        void *block = make(30000, i), *stack = malloc(256 * KIB);
+        void *block = make_block(30000, i), *stack = malloc(256 * KIB);
         wait_for(clone(borrowed_main, (char *)stack + 256 * KIB, CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)i));
         pid_t pid = vfork();
         if (pid == 0) {
@@ -261,7 +249,7 @@ static void clones(unsigned long rounds) {
         }
         wait_for(pid);
         free(stack);
-        drop(block, 30000, i);
+        drop_block(block, 30000, i);
         CHECK(!zk_phase_depth || zk_phase_depth() == 0);
     }
     check_nothing_lives();
@@ -274,7 +262,7 @@ static unsigned long spawn_rounds;
 static void *spawn_often(void *argument) {
     uint64_t seed = (uint64_t)(uintptr_t)argument;
     for (unsigned long i = 0; i < spawn_rounds; i++) {
-        void *block = make(LARGE, seed + i);
+        void *block = make_block(LARGE, seed + i);
         char *arguments[] = {(char *)"true", NULL};
         pid_t pid = -1;
         CHECK(posix_spawn(&pid, "/bin/true", NULL, NULL, arguments, environ) == 0);
@@ -284,7 +272,7 @@ static void *spawn_often(void *argument) {
         char line[64] = "";
         CHECK(pipe && fgets(line, sizeof line, pipe) && strcmp(line, "through the pipe\n") == 0);
         CHECK(pclose(pipe) == 0);
-        drop(block, LARGE, seed + i);
+        drop_block(block, LARGE, seed + i);
     }
     return NULL;
 }
@@ -306,7 +294,7 @@ static void spawn(unsigned long threads) {
 
 static void inside_a_phase(void) {
     begin_phase();
-    void *block = make(LARGE, 1);
+    void *block = make_block(LARGE, 1);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
@@ -317,7 +305,7 @@ static void inside_a_phase(void) {
         end_phase();
         end_phase();
         CHECK(!zk_end_phase || zk_end_phase() == EINVAL);
-        drop(block, LARGE, 1);
+        drop_block(block, LARGE, 1);
         begin_phase();
         use_blocks(3);
         end_phase();
@@ -325,7 +313,7 @@ static void inside_a_phase(void) {
     }
     wait_for(pid);
     CHECK(!zk_phase_depth || zk_phase_depth() == 1);
-    drop(block, LARGE, 1);
+    drop_block(block, LARGE, 1);
     end_phase();
 }
 

@@ -3,7 +3,6 @@
  * Usage: give_back medium | child | during-trim | prefault | prefault-idle | locked */
 #include "check.h"
 #include "deny.h"
-#include <fcntl.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -11,22 +10,12 @@
 
 enum { WAIT_MS = 3000 };
 
-static size_t resident(void) {
-    char text[128] = {0};
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    CHECK(file >= 0 && read(file, text, sizeof text - 1) > 0);
-    close(file);
-    unsigned long total, pages;
-    CHECK(sscanf(text, "%lu %lu", &total, &pages) == 2);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* Polls, so that a test takes as long as the library does and not as long as it may. */
 static int falls_below(size_t bytes, int milliseconds) {
-    for (int i = 0; i < milliseconds && resident() >= bytes; i++) {
+    for (int i = 0; i < milliseconds && resident_bytes() >= bytes; i++) {
         usleep(1000);
     }
-    return resident() < bytes;
+    return resident_bytes() < bytes;
 }
 
 /* Freed medium blocks, and not one large one that would start the give-back. */
@@ -39,7 +28,7 @@ static void medium(void) {
         CHECK(held[i] && zk_owns(held[i]));
         memset(held[i], 1, SIZE);
     }
-    CHECK(resident() > 200 * MIB);
+    CHECK(resident_bytes() > 200 * MIB);
     for (int i = 0; i < BLOCKS; i++) {
         free(held[i]);
     }
@@ -95,7 +84,7 @@ static void during_trim(void) {
             CHECK(held[i] != NULL);
             memset(held[i], 1, 2 * MIB);
         }
-        size_t before = resident();
+        size_t before = resident_bytes();
         for (int i = 0; i < BLOCKS; i++) {
             free(held[i]);
         }
@@ -109,7 +98,7 @@ static void prefault(int idle) {
     void *block = malloc(2 * MIB);
     CHECK(zk_prefault(128 * MIB) == 0);
     /* The background thread does it, a part at a time. */
-    for (int i = 0; i < WAIT_MS && resident() < 120 * MIB; i++) {
+    for (int i = 0; i < WAIT_MS && resident_bytes() < 120 * MIB; i++) {
         usleep(1000);
     }
     for (int i = 0; i < WAIT_MS && read_stats().resident_bytes < 120 * MIB; i++) {

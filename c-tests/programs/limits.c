@@ -25,18 +25,6 @@ static unsigned long number(const char *text) {
     return value;
 }
 
-static void *make(size_t size, uint64_t seed) {
-    void *block = malloc(size);
-    CHECK(block != NULL);
-    fill_pattern(block, size, seed);
-    return block;
-}
-
-static void drop(void *block, size_t size, uint64_t seed) {
-    CHECK(has_pattern(block, size, seed));
-    free(block);
-}
-
 static int mappings(void) {
     FILE *file = fopen("/proc/self/maps", "r");
     CHECK(file != NULL);
@@ -112,9 +100,9 @@ static void *baton;
 static void *short_life(void *argument) {
     uintptr_t id = (uintptr_t)argument;
     if (baton) {
-        drop(baton, 9000, id - 1);
+        drop_block(baton, 9000, id - 1);
     }
-    baton = make(9000, id);
+    baton = make_block(9000, id);
     return NULL;
 }
 
@@ -125,7 +113,7 @@ static void short_threads(unsigned long count) {
         start(&thread, short_life, i);
         CHECK(pthread_join(thread, NULL) == 0);
     }
-    drop(baton, 9000, count);
+    drop_block(baton, 9000, count);
     CHECK(zk_end_phase() == 0);
     zk_stats stats = read_stats();
     CHECK(stats.threads_seen >= count && stats.resident_bytes <= 64 * MIB);
@@ -139,7 +127,7 @@ static int leave;
 
 static void *stay(void *argument) {
     uintptr_t id = (uintptr_t)argument;
-    void *medium = make(4096 + id % 4096, id), *large = id % 100 ? NULL : make(LARGE, id);
+    void *medium = make_block(4096 + id % 4096, id), *large = id % 100 ? NULL : make_block(LARGE, id);
     pthread_mutex_lock(&lock);
     arrived++;
     pthread_cond_broadcast(&changed);
@@ -147,9 +135,9 @@ static void *stay(void *argument) {
         pthread_cond_wait(&changed, &lock);
     }
     pthread_mutex_unlock(&lock);
-    drop(medium, 4096 + id % 4096, id);
+    drop_block(medium, 4096 + id % 4096, id);
     if (large) {
-        drop(large, LARGE, id);
+        drop_block(large, LARGE, id);
     }
     return NULL;
 }
@@ -184,7 +172,7 @@ static size_t fill(size_t most) {
         count++;
     }
     for (size_t i = 0; i < count; i++) {
-        drop(blocks[i], 2 * MIB, i);
+        drop_block(blocks[i], 2 * MIB, i);
     }
     return 2 * count;
 }
@@ -232,20 +220,20 @@ static void page_size(size_t page) {
     void *blocks[BLOCKS];
     for (int round = 0; round < 4; round++) {
         for (size_t i = 0; i < BLOCKS; i++) {
-            blocks[i] = make(4096 + i * 1000, i);
+            blocks[i] = make_block(4096 + i * 1000, i);
         }
         for (size_t i = 0; i < BLOCKS; i += 2) {
-            drop(blocks[i], 4096 + i * 1000, i);
+            drop_block(blocks[i], 4096 + i * 1000, i);
         }
         (void)zk_trim(0); /* dead pages between live blocks */
         for (size_t i = 1; i < BLOCKS; i += 2) {
-            drop(blocks[i], 4096 + i * 1000, i);
+            drop_block(blocks[i], 4096 + i * 1000, i);
         }
-        void *large = make(LARGE + 1, 5), *aligned = valloc(50000), *whole = pvalloc(page + 1);
+        void *large = make_block(LARGE + 1, 5), *aligned = valloc(50000), *whole = pvalloc(page + 1);
         CHECK(malloc_usable_size(large) % page == 0 && zk_owns(large));
         CHECK((uintptr_t)aligned % page == 0 && (uintptr_t)whole % page == 0);
         CHECK(malloc_usable_size(whole) >= 2 * page);
-        drop(large, LARGE + 1, 5);
+        drop_block(large, LARGE + 1, 5);
         free(aligned);
         free(whole);
     }
@@ -259,9 +247,9 @@ static void *churn(void *argument) {
         CHECK(zk_begin_phase() == 0);
         uint64_t seed = random_next(&state);
         size_t size = seed % 16 ? 4096 + seed % 60000 : LARGE;
-        void *one = make(size, seed), *other = make(size, seed + 1);
-        drop(one, size, seed);
-        drop(other, size, seed + 1);
+        void *one = make_block(size, seed), *other = make_block(size, seed + 1);
+        drop_block(one, size, seed);
+        drop_block(other, size, seed + 1);
         CHECK(zk_end_phase() == 0);
     }
     return NULL;
@@ -287,10 +275,10 @@ static void prove(size_t bytes, size_t block) {
     size_t count = bytes / block;
     CHECK(count <= sizeof blocks / sizeof blocks[0]);
     for (size_t i = 0; i < count; i++) {
-        blocks[i] = make(block, i);
+        blocks[i] = make_block(block, i);
     }
     for (size_t i = 0; i < count; i++) {
-        drop(blocks[i], block, i);
+        drop_block(blocks[i], block, i);
     }
 }
 

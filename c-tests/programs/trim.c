@@ -2,14 +2,6 @@
  * again. Needs the library; run with ZK_ALLOC_BACKGROUND=0, so that nobody else gives anything back. */
 #include "check.h"
 
-static size_t resident_bytes(void) {
-    unsigned long total, resident;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file && fscanf(file, "%lu %lu", &total, &resident) == 2);
-    fclose(file);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* `count` blocks of `size` bytes, all freed but every `kept`-th; then RSS must fall by nearly all that was freed. */
 static void trim_around_survivors(size_t size, size_t count, size_t kept) {
     void **blocks = (void **)calloc(count, sizeof *blocks);

@@ -216,4 +216,19 @@ pub const CONTROLS: &[Control] = &[
         without: CheckFails("most <= allowed"),
         ..Control::new("I8", "surplus", "bounded.c")
     },
+    Control {
+        args: &["exception"],
+        without: Exits(1, "after an exception:"),
+        ..Control::new("I8", "budget", "resident.c")
+    },
+    Control {
+        args: &["inferred"],
+        without: Exits(1, "after an exception:"),
+        ..Control::new("I8", "budget", "resident.c")
+    },
+    Control {
+        args: &["pinned"],
+        without: Exits(1, "1 of 2 blocks of"),
+        ..Control::new("I8", "dead-pages", "resident.c")
+    },
 ];
