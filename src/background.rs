@@ -8,6 +8,8 @@ use crate::arena::{global, Arena};
 use crate::broken::{self, Broken};
 use crate::config::{self, Key};
 use crate::platform;
+use crate::prefault;
+use crate::pressure::{self, LOOK_MS};
 use crate::retention::WORTH_A_THREAD_BYTES;
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use crate::tls::Busy;
@@ -26,9 +28,9 @@ static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
 /// Bytes to fault in; 0: no wish.
 static PREFAULT: AtomicUsize = AtomicUsize::new(0);
 
-/// Much memory is free: somebody has to watch whether it is used again. Called after every large free.
+/// Much memory is free: somebody has to watch whether it is used again, or wanted elsewhere. Called after every large free.
 #[inline]
-pub fn wake_for_decay() {
+pub fn wake_to_watch() {
     if !RUNNING.load(Relaxed) || ASLEEP.load(Relaxed) {
         wake();
     }
@@ -70,6 +72,7 @@ pub fn forget_in_child() {
     ASLEEP.store(false, Relaxed);
     PURGE_TO.store(NOTHING, Relaxed);
     PREFAULT.store(0, Relaxed);
+    prefault::forget_in_child();
 }
 
 extern "C" fn run(_: *mut c_void) -> *mut c_void {
@@ -93,7 +96,7 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
         }
         let bytes = PREFAULT.swap(0, Relaxed);
         if bytes != 0 {
-            arena.prefault(bytes);
+            prefault::run(arena, bytes);
         }
         if !goes_on() {
             return;
@@ -114,32 +117,47 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
 struct Idle {
     activity: u64,
     since_ns: u64,
+    /// Free memory was taken out of core dumps.
+    is_undumped: bool,
 }
 
 /// Whoever frees something while the thread is just falling asleep may miss to wake it: it looks again after this.
 const ASLEEP_MS: u64 = 60_000;
 /// How often to look.
 const LOOKS_PER_DECAY: u64 = 8;
+const MOST_BETWEEN_LOOKS_MS: u64 = 1000;
+/// Free memory that was not used for so long is kept out of core dumps.
+const UNDUMP_AFTER_MS: u64 = 1000;
 
 impl Idle {
-    /// Gives everything back after `ZK_ALLOC_DECAY_MS` without a request. How long to wait until the next look; `None`:
-    /// until somebody has freed something.
+    /// Gives everything back after `ZK_ALLOC_DECAY_MS` without a request, and under memory pressure. How long to wait
+    /// until the next look; `None`: until somebody has freed something.
     fn look(&mut self, arena: &Arena) -> Option<u64> {
-        let decay_ms = u64::try_from(config::get(Key::DecayMs)).ok()?;
         let now_ns = platform::now_ns();
         let activity = arena.activity();
-        if activity != self.activity || self.since_ns == 0 {
-            (self.activity, self.since_ns) = (activity, now_ns);
-        } else if broken::is(Broken::Decay) {
-            return None;
-        } else if now_ns - self.since_ns >= decay_ms.saturating_mul(1_000_000) {
+        let is_used = activity != self.activity || self.since_ns == 0;
+        if is_used {
+            *self = Self { activity, since_ns: now_ns, is_undumped: false };
+        }
+        let idle_ms = (now_ns - self.since_ns) / 1_000_000;
+        let decay_ms = u64::try_from(config::get(Key::DecayMs)).ok().filter(|_| !broken::is(Broken::Decay));
+        if !is_used && decay_ms.is_some_and(|decay_ms| idle_ms >= decay_ms) {
             arena.trim(0);
             if arena.activity() == activity {
                 return None;
             }
-        } else if !arena.may_hold(WORTH_A_THREAD_BYTES) {
+        } else if !is_used && !arena.may_hold(WORTH_A_THREAD_BYTES) {
             return None;
         }
-        Some((decay_ms / LOOKS_PER_DECAY).clamp(1, 1000))
+        let is_watching = pressure::look(arena);
+        if idle_ms >= UNDUMP_AFTER_MS && !self.is_undumped {
+            arena.undump_free();
+            self.is_undumped = true;
+        }
+        let decay_look_ms = decay_ms.map(|decay_ms| (decay_ms / LOOKS_PER_DECAY).clamp(1, MOST_BETWEEN_LOOKS_MS));
+        let pressure_look_ms = (is_watching && arena.free_resident_bytes() >= WORTH_A_THREAD_BYTES).then_some(LOOK_MS);
+        let next_ms = decay_look_ms.into_iter().chain(pressure_look_ms).min();
+        let is_settled = !is_used && self.is_undumped;
+        next_ms.or((!is_settled).then_some(MOST_BETWEEN_LOOKS_MS))
     }
 }

@@ -73,6 +73,8 @@ protections! {
     RefusedMove = "refused-move";
     /// I7: addresses that somebody else took during a failed move are still the arena's.
     LostMove = "lost-move";
+    /// I7: what a filter of system calls may forbid is done all the same.
+    Filter = "filter";
     /// I8: pages are counted as given back, and kept.
     GiveBack = "give-back";
     /// I8: `trim` leaves dead pages between live blocks.
@@ -81,6 +83,12 @@ protections! {
     Decay = "decay";
     /// I8: the end of a phase gives nothing back.
     Budget = "budget";
+    /// I8: a cgroup's limit is not looked at.
+    CgroupLimit = "cgroup-limit";
+    /// I8: memory pressure gives nothing back.
+    Pressure = "pressure";
+    /// I8: free memory is in core dumps.
+    CoreDump = "core-dump";
     /// I8: large blocks take fresh pages, however many are free.
     Surplus = "surplus";
 }

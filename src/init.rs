@@ -9,7 +9,7 @@ use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
 use crate::tls::{self, Busy, CursorState};
-use crate::{fork, report, retention, router, stats, system, trace};
+use crate::{fork, pressure, report, retention, router, stats, system, trace};
 use core::ffi::c_void;
 use Ordering::Relaxed;
 
@@ -46,6 +46,7 @@ pub fn start() {
         EXIT_KEY.store(key, Relaxed);
     }
     // Here, and not with the arena: by then a filter may forbid these calls.
+    pressure::prepare();
     PROCESSORS.store(platform::processors(), Relaxed);
     NODES.store(platform::numa_nodes(SLOT_NODES), Relaxed);
     if broken::is(Broken::OnDemand) {
@@ -126,7 +127,7 @@ fn options() -> Options {
         _ => (Some(HugePages::Avoid), Some(HugePages::Avoid)),
     };
     Options {
-        limit_bytes: slab_bytes.saturating_mul(PROCESSORS.load(Relaxed) + 4),
+        limit_bytes: slab_bytes.saturating_mul(processors() + 4),
         nodes: NODES.load(Relaxed),
         huge_large,
         huge_small,
@@ -140,6 +141,11 @@ fn freed() -> Freed {
         (0, _) => Freed::Wiped,
         _ => Freed::Poisoned,
     }
+}
+
+/// How many processors the process may run on, when the library was loaded.
+pub fn processors() -> usize {
+    PROCESSORS.load(Relaxed)
 }
 
 /// The arena's limit per processor.

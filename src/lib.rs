@@ -29,6 +29,8 @@ mod broken;
 #[cfg(feature = "interpose")]
 mod capi;
 #[cfg(feature = "interpose")]
+mod cgroup;
+#[cfg(feature = "interpose")]
 mod config;
 #[cfg(feature = "interpose")]
 mod fork;
@@ -36,6 +38,10 @@ mod fork;
 mod init;
 #[cfg(feature = "interpose")]
 mod platform;
+#[cfg(feature = "interpose")]
+mod prefault;
+#[cfg(feature = "interpose")]
+mod pressure;
 #[cfg(feature = "interpose")]
 mod report;
 #[cfg(feature = "interpose")]

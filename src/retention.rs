@@ -7,6 +7,7 @@ use crate::background;
 use crate::broken::{self, Broken};
 use crate::config::{self, Key, FROM_BUDGET};
 use crate::platform;
+use crate::pressure;
 use crate::sync::{AtomicU64, Ordering};
 use Ordering::Relaxed;
 
@@ -42,8 +43,8 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
         if bytes > MEDIUM_MAX {
             decay_inside_call(arena);
         }
-    } else if config::get(Key::DecayMs) > 0 && arena.may_hold(WORTH_A_THREAD_BYTES) {
-        background::wake_for_decay();
+    } else if config::get(Key::DecayMs) != 0 && arena.may_hold(WORTH_A_THREAD_BYTES) {
+        background::wake_to_watch();
     }
 }
 
@@ -89,6 +90,9 @@ pub fn prefault(arena: &'static Arena, bytes: usize) {
 
 /// Decay without a thread: whoever comes after a long pause gives everything back first.
 fn decay_inside_call(arena: &Arena) {
+    if arena.may_hold(WORTH_A_THREAD_BYTES) {
+        pressure::look(arena);
+    }
     let Ok(decay_ms) = u64::try_from(config::get(Key::DecayMs)) else { return };
     let now = platform::now_ns();
     let last = LAST_USE_NS.swap(now, Relaxed);

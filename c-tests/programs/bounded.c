@@ -50,7 +50,7 @@ static void phases(void) {
     }
     /* The average of phase peaks is 31 MiB now, and 32 MiB more may stay. */
     size_t allowed = at_start + 80 * MIB;
-    for (int i = 0; i < WAIT_MS && resident_bytes() > allowed; i++) {
+    for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && resident_bytes() > allowed;) {
         usleep(1000);
     }
     CHECK(resident_bytes() <= allowed);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <zkalloc.h>
 
@@ -157,6 +158,22 @@ static inline size_t resident_bytes(void) {
     const char *line = strstr(text, "\nRss:");
     CHECK(line != NULL);
     return strtoull(line + sizeof "\nRss:" - 1, NULL, 10) * KIB;
+}
+
+/* Milliseconds of a clock that never goes back. */
+static inline uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Polls, so that a test takes as long as the library does and not as long as it may. */
+static inline int falls_below(size_t bytes, uint64_t milliseconds) {
+    uint64_t end = now_ms() + milliseconds;
+    while (resident_bytes() >= bytes && now_ms() < end) {
+        usleep(1000);
+    }
+    return resident_bytes() < bytes;
 }
 
 static inline const char *errno_name(int error) {

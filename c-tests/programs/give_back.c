@@ -1,22 +1,15 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | child | during-trim | prefault | prefault-idle | locked */
+ * Usage: give_back medium | child | during-trim | prefault | prefault-idle | locked | parallel */
 #include "check.h"
 #include "deny.h"
+#include <dirent.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
-enum { WAIT_MS = 3000 };
-
-/* Polls, so that a test takes as long as the library does and not as long as it may. */
-static int falls_below(size_t bytes, int milliseconds) {
-    for (int i = 0; i < milliseconds && resident_bytes() >= bytes; i++) {
-        usleep(1000);
-    }
-    return resident_bytes() < bytes;
-}
+enum { WAIT_MS = 8000 };
 
 /* Freed medium blocks, and not one large one that would start the give-back. */
 static void medium(void) {
@@ -98,10 +91,10 @@ static void prefault(int idle) {
     void *block = malloc(2 * MIB);
     CHECK(zk_prefault(128 * MIB) == 0);
     /* The background thread does it, a part at a time. */
-    for (int i = 0; i < WAIT_MS && resident_bytes() < 120 * MIB; i++) {
+    for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && resident_bytes() < 120 * MIB;) {
         usleep(1000);
     }
-    for (int i = 0; i < WAIT_MS && read_stats().resident_bytes < 120 * MIB; i++) {
+    for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && read_stats().resident_bytes < 120 * MIB;) {
         usleep(1000);
     }
     CHECK(read_stats().resident_bytes >= 120 * MIB);
@@ -109,17 +102,43 @@ static void prefault(int idle) {
     if (!idle) {
         size_t given = 0;
         /* Memory that is being faulted in is counted, and can be given back once that is finished. */
-        for (int i = 0; i < WAIT_MS && given < 100 * MIB; i++) {
+        for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && given < 100 * MIB;) {
             given += zk_trim(0);
             usleep(1000);
         }
         CHECK(given >= 100 * MIB);
     }
     CHECK(falls_below(64 * MIB, WAIT_MS));
-    for (int i = 0; i < WAIT_MS && read_stats().resident_bytes >= 32 * MIB; i++) {
+    for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && read_stats().resident_bytes >= 32 * MIB;) {
         usleep(1000);
     }
     CHECK(read_stats().resident_bytes < 32 * MIB);
+}
+
+/* Faulting memory in takes threads where there is much of it, and nobody waits for it. */
+static void parallel(void) {
+    size_t wanted = 2048 * MIB;
+    CHECK(zk_prefault(wanted) == 0);
+    char *block = (char *)malloc(2 * MIB);
+    CHECK(block != NULL);
+    memset(block, 1, 2 * MIB);
+    CHECK(resident_bytes() < wanted);
+    free(block);
+    int most = 0;
+    for (uint64_t end = now_ms() + 10 * WAIT_MS; now_ms() < end && resident_bytes() < wanted;) {
+        int threads = 0;
+        DIR *folder = opendir("/proc/self/task");
+        CHECK(folder != NULL);
+        while (readdir(folder)) {
+            threads++;
+        }
+        closedir(folder);
+        most = threads > most ? threads : most;
+        usleep(1000);
+    }
+    CHECK(resident_bytes() >= wanted);
+    /* ".", "..", the test's own, the background thread and, with a second processor, a helper. */
+    CHECK(most >= (sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 5 : 4));
 }
 
 /* The kernel refuses to drop locked pages: they keep their old data, also after the span that held them is gone. */
@@ -164,6 +183,8 @@ int main(int argc, char **argv) {
         prefault(0);
     } else if (strcmp(name, "prefault-idle") == 0) {
         prefault(1);
+    } else if (strcmp(name, "parallel") == 0) {
+        parallel();
     } else {
         CHECK(strcmp(name, "locked") == 0);
         locked();

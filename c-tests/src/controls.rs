@@ -196,6 +196,33 @@ pub const CONTROLS: &[Control] = &[
         ]),
         ..Control::new("I7", "lost-move", "page_moves.c")
     },
+    Control {
+        args: &["limit", "v2"],
+        env: NO_DECAY,
+        front: Some("shim_files.c"),
+        with: Prints("limit, v2: as designed\n"),
+        without: CheckFails("falls(HELD)"),
+        ..Control::new("I8", "cgroup-limit", "pressure.c")
+    },
+    Control {
+        args: &["stall", "cgroup"],
+        env: NO_DECAY,
+        front: Some("shim_files.c"),
+        with: Prints("stall, cgroup: as designed\n"),
+        without: CheckFails("falls(64 * MIB)"),
+        ..Control::new("I8", "pressure", "pressure.c")
+    },
+    Control {
+        args: &["strict", "early"],
+        with: Prints("strict, early: survived\n"),
+        without: Signal(libc::SIGSYS),
+        ..Control::new("I7", "filter", "sandbox.c")
+    },
+    Control {
+        env: NO_DECAY,
+        without: CheckFails("is_dumped(blocks[1]) == 0 && is_dumped(blocks[i]) == 0"),
+        ..Control::new("I8", "core-dump", "undumped.c")
+    },
     Control { env: TRIM, without: Exits(1, "RSS fell by"), ..Control::new("I8", "give-back", "trim.c") },
     Control { env: TRIM, without: Exits(1, "1 of 16 kept: freed"), ..Control::new("I8", "dead-pages", "trim.c") },
     Control {

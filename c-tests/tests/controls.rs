@@ -53,10 +53,14 @@ controls! {
     i7_overflow = "overflow";
     i7_refused_move = "refused-move";
     i7_lost_move = "lost-move";
+    i7_filter = "filter";
     i8_give_back = "give-back";
     i8_dead_pages = "dead-pages";
     i8_decay = "decay";
     i8_budget = "budget";
+    i8_cgroup_limit = "cgroup-limit";
+    i8_pressure = "pressure";
+    i8_core_dump = "core-dump";
     i8_surplus = "surplus";
 }
 

@@ -18,6 +18,8 @@ pub struct Budget {
     cycles: AtomicUsize,
     /// What may stay between cycles.
     kept: AtomicUsize,
+    /// `usize::MAX` less what may be resident, so that zero means no limit.
+    withheld: AtomicUsize,
 }
 
 impl Budget {
@@ -25,7 +27,16 @@ impl Budget {
     /// cycle like those before it needs no fresh ones.
     pub fn note(&self, in_use: usize) -> usize {
         let peak = self.peak.fetch_max(in_use, Relaxed).max(in_use);
-        peak.max(self.kept.load(Relaxed))
+        peak.max(self.kept.load(Relaxed)).min(self.ceiling())
+    }
+
+    /// No more than this may be resident, but for what is in use: `usize::MAX` for no limit.
+    pub fn set_ceiling(&self, bytes: usize) {
+        self.withheld.store(usize::MAX - bytes, Relaxed);
+    }
+
+    fn ceiling(&self) -> usize {
+        usize::MAX - self.withheld.load(Relaxed)
     }
 
     /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more
@@ -40,7 +51,7 @@ impl Budget {
         let largest = self.recent.iter().map(|peak| peak.load(Relaxed)).max().unwrap_or(0);
         let kept = average.min(largest);
         self.kept.store(kept, Relaxed);
-        kept
+        kept.min(self.ceiling())
     }
 }
 
@@ -60,6 +71,17 @@ mod tests {
         assert_eq!(cycle(256), 1216);
         assert_eq!(cycle(256), 256, "three cycles have gone without an exception");
         assert_eq!(cycle(1024), 640);
+    }
+
+    #[test]
+    fn a_ceiling_holds_while_it_is_there() {
+        let budget = Budget::default();
+        assert_eq!(budget.note(100), 100);
+        budget.set_ceiling(60);
+        assert_eq!(budget.note(50), 60);
+        assert_eq!(budget.end_cycle(0), 60);
+        budget.set_ceiling(usize::MAX);
+        assert_eq!(budget.note(50), 100);
     }
 
     #[test]

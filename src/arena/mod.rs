@@ -8,6 +8,7 @@ mod block_table;
 mod broken_reset;
 mod budget;
 pub mod cursor;
+mod dump;
 pub mod freed;
 pub mod global;
 mod large;
@@ -17,6 +18,7 @@ mod model;
 mod models;
 mod mover;
 pub mod phase;
+pub mod prefault;
 pub mod region;
 mod retain;
 pub mod size;
@@ -24,6 +26,7 @@ mod slot;
 mod span;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod zone;
 
 use crate::platform::HugePages;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
@@ -35,7 +38,8 @@ use freed::Freed;
 use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
-use slot::{Slot, SlotList, State, Zone};
+use slot::{Slot, SlotList, State};
+use zone::Zone;
 use Ordering::{Relaxed, Release};
 
 /// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.
@@ -106,6 +110,8 @@ pub struct Arena {
     touched: AtomicUsize,
     budget: Budget,
     purged_bytes: AtomicU64,
+    /// Slots whose pages are kept out of core dumps.
+    undumped_slots: AtomicUsize,
     mover: Mover,
     /// Guards walks that keep blocks from their owners for a moment.
     trimming: Lock,
@@ -148,6 +154,7 @@ impl Arena {
             touched: AtomicUsize::new(0),
             budget: Budget::default(),
             purged_bytes: AtomicU64::new(0),
+            undumped_slots: AtomicUsize::new(0),
             mover: Mover::default(),
             trimming: Lock::new(),
             unsettled: AtomicBool::new(false),

@@ -123,6 +123,7 @@ impl Arena {
 
     /// Moves up to `most` units from a donor's end to a slot, from its unit `at` on. Those that were moved.
     fn move_from(&self, donor: u32, head: u32, at: usize, most: usize) -> (usize, Move) {
+        self.dump_again(donor);
         let (from, to) = (&self.slots[donor as usize], &self.slots[head as usize]);
         let touched = from.touched.load(Relaxed).div_ceil(UNIT);
         let units = touched.min(most);

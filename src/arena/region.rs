@@ -186,6 +186,10 @@ impl Region {
         platform::populate(start, bytes)
     }
 
+    pub fn advise_dump(&self, unit: usize, units: usize, dumped: bool) -> bool {
+        platform::advise_dump(self.unit_address(unit), units * UNIT, dumped)
+    }
+
     pub fn advise_huge(&self, start: usize, end: usize, wish: HugePages) -> bool {
         platform::advise_huge(self.unit_address(start), (end - start) * UNIT, wish)
     }

@@ -6,7 +6,7 @@ use super::size::{self, UNIT};
 use super::slot::{End, SlotList, State};
 use super::Arena;
 use crate::broken::{self, Broken};
-use crate::platform::{self, HugePages};
+use crate::platform::HugePages;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
@@ -196,27 +196,6 @@ impl Arena {
         self.sum(|counters| &counters.allocs).wrapping_add(self.sum(|counters| &counters.frees))
     }
 
-    /// Faults memory in and leaves it in a free slot, from where it is moved to the blocks that want it. No more than the
-    /// arena may hold, nor than the machine has left. The bytes that are resident now.
-    pub fn prefault(&self, bytes: usize) -> usize {
-        let bytes = bytes.min(self.limit_bytes).min(platform::unused_memory_bytes() / 4 * 3);
-        let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return 0 };
-        let slot = &self.slots[head as usize];
-        let start = self.region.unit_address(head as usize);
-        slot.set_holes();
-        // Unit by unit, so that a limit is met gently.
-        for unit in 0..bytes.div_ceil(UNIT) {
-            if !self.region.populate(start + unit * UNIT, UNIT) {
-                break;
-            }
-            self.touch(slot, (unit + 1) * UNIT);
-        }
-        let resident = slot.touched.load(Relaxed);
-        slot.set_word(slot.word().with_state(State::Limbo));
-        self.put_slot(head, End::Back);
-        resident
-    }
-
     /// True: so much may be free and resident that it is worth giving back when nobody uses the arena.
     #[inline]
     pub fn may_hold(&self, bytes: usize) -> bool {
@@ -241,6 +220,16 @@ impl Arena {
         self.begin_phase();
         let in_use = self.touched.load(Relaxed).saturating_sub(self.free_resident.load(Relaxed));
         self.budget.end_cycle(in_use).saturating_add(SLACK_BYTES)
+    }
+
+    /// No more than this may be resident, but for what is in use: the cgroup's limit. `usize::MAX` for none.
+    pub fn set_ceiling(&self, bytes: usize) {
+        self.budget.set_ceiling(bytes);
+    }
+
+    /// Bytes of pages that may be resident, in use or free.
+    pub fn touched_bytes(&self) -> usize {
+        self.touched.load(Relaxed)
     }
 
     /// The most live bytes since the phase began.

@@ -4,7 +4,6 @@
 
 use super::size::{self, SLOT_CLASSES, UNIT};
 use super::{Arena, SLOT_NODES};
-use crate::platform::HugePages;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -76,6 +75,8 @@ impl Word {
 /// In `Slot::node`: bytes below `touched` may read as zero although something was written there: pages were given back,
 /// moved or faulted in ahead. Only poison mode (`freed.rs`) wants to know.
 const HOLES: u32 = 1 << 31;
+/// In `Slot::node`: its pages are kept out of core dumps.
+const UNDUMPED: u32 = 1 << 30;
 
 /// The descriptor of a slot. All zero is valid, and means uncarved.
 #[derive(Default)]
@@ -86,7 +87,7 @@ pub struct Slot {
     next: AtomicU32,
     prev: AtomicU32,
     units: AtomicU32,
-    /// NUMA node, and [`HOLES`].
+    /// NUMA node, [`HOLES`] and [`UNDUMPED`].
     node: AtomicU32,
     /// Cursor of the thread that owns the span, plus one.
     pub owner: AtomicU32,
@@ -153,8 +154,15 @@ impl Slot {
         self.units() * UNIT
     }
 
+    /// Makes the descriptor that of a new slot, `Held` by the caller.
+    pub fn carve(&self, units: usize, node: usize) {
+        self.node.store(node as u32, Relaxed);
+        self.set_word(Word::new(State::Held, LARGE_CLASS, 0));
+        self.units.store(units as u32, Release);
+    }
+
     fn node(&self) -> usize {
-        (self.node.load(Relaxed) & !HOLES) as usize
+        (self.node.load(Relaxed) & !(HOLES | UNDUMPED)) as usize
     }
 
     pub fn has_holes(&self) -> bool {
@@ -171,6 +179,20 @@ impl Slot {
     /// For whoever holds the slot alone, and has left nothing touched in it.
     pub fn clear_holes(&self) {
         self.node.fetch_and(!HOLES, Relaxed);
+    }
+
+    #[inline]
+    pub fn is_undumped(&self) -> bool {
+        self.node.load(Relaxed) & UNDUMPED != 0
+    }
+
+    /// For whoever holds the slot alone.
+    pub fn set_undumped(&self, undumped: bool) {
+        if undumped {
+            self.node.fetch_or(UNDUMPED, Relaxed);
+        } else {
+            self.node.fetch_and(!UNDUMPED, Relaxed);
+        }
     }
 
     #[cfg(test)]
@@ -234,23 +256,15 @@ impl SlotList {
     }
 }
 
-/// A part of the reservation with one kind of pages, carved from its start.
-pub struct Zone {
-    pub start: u32,
-    pub end: u32,
-    /// What the kernel was told about huge pages here.
-    pub huge: Option<HugePages>,
-    /// The first unit that was never carved. Changed under `Arena::frontier`.
-    pub next: AtomicU32,
-}
-
-/// Slots of at least this many units lie where huge pages are wanted: the untouched rest of a block's last huge page
-/// is then at most a quarter of the block.
-const HUGE_UNITS: usize = 4;
-
 impl Arena {
     fn pool(&self, class: usize, node: usize) -> &SlotList {
         &self.pools[node * SLOT_CLASSES + class]
+    }
+
+    /// Where a slot queues when it is free.
+    pub(super) fn pool_of(&self, head: u32) -> &SlotList {
+        let slot = &self.slots[head as usize];
+        self.pool(size::class_of(slot.units()), slot.node() % SLOT_NODES)
     }
 
     /// An unused slot of the class, `Held` by the caller: the one freed last on this node, else on any other, else a
@@ -282,6 +296,7 @@ impl Arena {
         }
         self.hold(pool, head);
         drop(guard);
+        self.dump_again(head);
         Some(head)
     }
 
@@ -297,8 +312,7 @@ impl Arena {
     /// Queues a slot in `Limbo`. What is not in `Limbo` any more was queued by somebody else.
     pub(super) fn put_slot(&self, head: u32, end: End) {
         let slot = &self.slots[head as usize];
-        let class = size::class_of(slot.units());
-        let pool = self.pool(class, slot.node() % SLOT_NODES);
+        let pool = self.pool_of(head);
         let Some(guard) = self.lock_unless_nested(&pool.lock) else { return };
         let word = slot.word();
         if word.state() == State::Limbo {
@@ -307,48 +321,6 @@ impl Arena {
             pool.push(self.slots, head, end);
         }
         drop(guard);
-    }
-
-    pub(super) fn carve(&self, class: usize, node: usize) -> Option<u32> {
-        let units = size::size_of_class(class);
-        let first = usize::from(units >= HUGE_UNITS);
-        let _guard = self.frontier.lock();
-        self.carve_from(&self.zones[first], units, node)
-            .or_else(|| self.carve_from(&self.zones[1 - first], units, node))
-    }
-
-    fn carve_from(&self, zone: &Zone, units: usize, node: usize) -> Option<u32> {
-        let head = zone.next.load(Relaxed) as usize;
-        let end = head.checked_add(units).filter(|&end| end <= zone.end as usize)?;
-        if !self.region.commit_units(head, end) {
-            return None;
-        }
-        let slot = &self.slots[head];
-        slot.node.store(node as u32, Relaxed);
-        for unit in &self.heads[head..end] {
-            unit.store(head as u32, Relaxed);
-        }
-        slot.set_word(Word::new(State::Held, LARGE_CLASS, 0));
-        slot.units.store(units as u32, Release);
-        // Release: pairs with the Acquire in `for_each_slot`.
-        zone.next.store(end as u32, Release);
-        Some(head as u32)
-    }
-
-    /// Units that were ever carved.
-    pub(super) fn carved_units(&self) -> usize {
-        self.zones.iter().map(|zone| (zone.next.load(Relaxed) - zone.start) as usize).sum()
-    }
-
-    pub(super) fn zone_of(&self, unit: u32) -> &Zone {
-        &self.zones[usize::from(unit >= self.zones[1].start)]
-    }
-
-    /// Tells the kernel about huge pages in a unit that was mapped anew.
-    pub(super) fn advise_zone(&self, unit: usize) {
-        if let Some(wish) = self.zone_of(unit as u32).huge {
-            self.region.advise_huge(unit, unit + 1, wish);
-        }
     }
 
     /// Notes that bytes up to `end` are in use. The bytes below `end` that were so already: they may hold old data.

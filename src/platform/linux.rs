@@ -132,6 +132,11 @@ pub fn advise_huge(start: usize, bytes: usize, wish: HugePages) -> bool {
     advise(start, bytes, advice)
 }
 
+/// Keeps a range out of core dumps, or takes it in again.
+pub fn advise_dump(start: usize, bytes: usize, dumped: bool) -> bool {
+    advise(start, bytes, if dumped { libc::MADV_DODUMP } else { libc::MADV_DONTDUMP })
+}
+
 fn advise(start: usize, bytes: usize, advice: c_int) -> bool {
     with_errno_kept(|| {
         // SAFETY: I1, I2: callers pass ranges of the reservation, and ask for DONTNEED only where no block lives.
@@ -242,6 +247,18 @@ pub fn futex_wake(word: &AtomicU32, count: u32) {
 pub fn name_thread(name: &core::ffi::CStr) {
     // SAFETY: a C string.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// Changes when the calling thread comes under a filter of system calls that it was not under before: where filters are
+/// installed without privileges, "no new privileges" comes first.
+pub fn filter_state() -> i64 {
+    with_errno_kept(|| {
+        // SAFETY: takes no pointers.
+        let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) };
+        // SAFETY: takes no pointers.
+        let no_new_privileges = unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) };
+        i64::from(mode) << 32 | i64::from(no_new_privileges)
+    })
 }
 
 /// The NUMA node the calling thread runs on. No system call: a filter may forbid this one.

@@ -120,6 +120,38 @@ pub fn open_file(path: &CStr, existing: Existing) -> Result<c_int, c_int> {
     }
 }
 
+/// What a file holds, as much of it as there is room for. `None`: it cannot be read.
+pub fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    with_errno_kept(|| {
+        // SAFETY: `path` is a C string.
+        let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+        if fd < 0 {
+            return None;
+        }
+        let mut used = 0;
+        let error = loop {
+            let room = &mut buffer[used..];
+            // SAFETY: pointer and length are those of a live slice.
+            let n = unsafe { libc::read(fd, room.as_mut_ptr().cast(), room.len()) };
+            match usize::try_from(n) {
+                Ok(0) => break false,
+                Ok(n) => used += n.min(room.len()),
+                Err(_) if errno() == libc::EINTR => {}
+                Err(_) => break true,
+            }
+        };
+        close_file(fd);
+        (!error).then_some(&buffer[..used])
+    })
+}
+
+/// Memory of the machine.
+pub fn memory_bytes() -> usize {
+    // SAFETY: takes no pointers.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    usize::try_from(pages).unwrap_or(0).saturating_mul(page_bytes())
+}
+
 /// What a descriptor refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileIdentity {

@@ -1,0 +1,87 @@
+//! Faulting memory in ahead of its use, by any number of threads. What was faulted in lies in a free slot afterwards,
+//! from where it is moved to the blocks that want it.
+#![forbid(unsafe_code)]
+
+use super::size::{self, UNIT};
+use super::slot::{End, State};
+use super::Arena;
+use crate::platform;
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
+use Ordering::{Acquire, Relaxed, Release};
+
+/// A slot in nobody's use, whose units are faulted in one by one.
+pub struct Prefault {
+    head: AtomicU32,
+    units: AtomicUsize,
+    /// The first unit that nobody has taken on.
+    next: AtomicUsize,
+    /// Behind the last unit that is resident.
+    end: AtomicUsize,
+}
+
+impl Prefault {
+    pub const fn new() -> Self {
+        Self {
+            head: AtomicU32::new(0),
+            units: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Arena {
+    /// Faults memory in, alone. The bytes that are resident now.
+    pub fn prefault(&self, bytes: usize) -> usize {
+        let job = Prefault::new();
+        if !self.begin_prefault(&job, bytes) {
+            return 0;
+        }
+        self.take_part(&job, true);
+        self.end_prefault(&job)
+    }
+
+    /// Takes a slot for so many bytes, but for no more than the arena may hold, nor than the machine has left.
+    pub fn begin_prefault(&self, job: &Prefault, bytes: usize) -> bool {
+        let bytes = bytes.min(self.limit_bytes).min(platform::unused_memory_bytes() / 4 * 3);
+        let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return false };
+        self.slots[head as usize].set_holes();
+        job.head.store(head, Relaxed);
+        job.next.store(0, Relaxed);
+        job.end.store(0, Relaxed);
+        // Release: pairs with the Acquire in `take_part`.
+        job.units.store(bytes.div_ceil(UNIT), Release);
+        true
+    }
+
+    /// Faults units in until none is left, or the system has no memory. Whoever began does this too.
+    pub fn take_part(&self, job: &Prefault, began: bool) {
+        let head = job.head.load(Relaxed);
+        loop {
+            // Unit by unit, so that a limit is met gently.
+            let unit = job.next.fetch_add(1, Relaxed);
+            if unit >= job.units.load(Acquire) {
+                return;
+            }
+            if !self.region.populate(self.region.unit_address(head as usize + unit), UNIT) {
+                job.units.store(0, Relaxed);
+                return;
+            }
+            job.end.fetch_max(unit + 1, Relaxed);
+            if began {
+                self.touch(&self.slots[head as usize], (unit + 1) * UNIT);
+            }
+        }
+    }
+
+    /// Nobody takes part any more. The bytes that are resident now.
+    pub fn end_prefault(&self, job: &Prefault) -> usize {
+        let head = job.head.load(Relaxed);
+        let slot = &self.slots[head as usize];
+        self.touch(slot, job.end.load(Relaxed) * UNIT);
+        let resident = slot.touched.load(Relaxed);
+        slot.set_word(slot.word().with_state(State::Limbo));
+        self.put_slot(head, End::Back);
+        resident
+    }
+}

@@ -1,0 +1,63 @@
+//! Zones: the reservation in parts, one for each kind of pages, from which slots are carved in order of their addresses.
+#![forbid(unsafe_code)]
+
+use super::size;
+use super::Arena;
+use crate::platform::HugePages;
+use crate::sync::{AtomicU32, Ordering};
+use Ordering::{Relaxed, Release};
+
+/// A part of the reservation with one kind of pages, carved from its start.
+pub struct Zone {
+    pub start: u32,
+    pub end: u32,
+    /// What the kernel was told about huge pages here.
+    pub huge: Option<HugePages>,
+    /// The first unit that was never carved. Changed under `Arena::frontier`.
+    pub next: AtomicU32,
+}
+
+/// Slots of at least this many units lie where huge pages are wanted: the untouched rest of a block's last huge page
+/// is then at most a quarter of the block.
+const HUGE_UNITS: usize = 4;
+
+impl Arena {
+    pub(super) fn carve(&self, class: usize, node: usize) -> Option<u32> {
+        let units = size::size_of_class(class);
+        let first = usize::from(units >= HUGE_UNITS);
+        let _guard = self.frontier.lock();
+        self.carve_from(&self.zones[first], units, node)
+            .or_else(|| self.carve_from(&self.zones[1 - first], units, node))
+    }
+
+    fn carve_from(&self, zone: &Zone, units: usize, node: usize) -> Option<u32> {
+        let head = zone.next.load(Relaxed) as usize;
+        let end = head.checked_add(units).filter(|&end| end <= zone.end as usize)?;
+        if !self.region.commit_units(head, end) {
+            return None;
+        }
+        for unit in &self.heads[head..end] {
+            unit.store(head as u32, Relaxed);
+        }
+        self.slots[head].carve(units, node);
+        // Release: pairs with the Acquire in `for_each_slot`.
+        zone.next.store(end as u32, Release);
+        Some(head as u32)
+    }
+
+    /// Units that were ever carved.
+    pub(super) fn carved_units(&self) -> usize {
+        self.zones.iter().map(|zone| (zone.next.load(Relaxed) - zone.start) as usize).sum()
+    }
+
+    pub(super) fn zone_of(&self, unit: u32) -> &Zone {
+        &self.zones[usize::from(unit >= self.zones[1].start)]
+    }
+
+    /// Tells the kernel about huge pages in a unit that was mapped anew.
+    pub(super) fn advise_zone(&self, unit: usize) {
+        if let Some(wish) = self.zone_of(unit as u32).huge {
+            self.region.advise_huge(unit, unit + 1, wish);
+        }
+    }
+}

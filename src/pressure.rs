@@ -1,0 +1,94 @@
+//! Memory pressure: free pages go back before the cgroup's limit is met, and when threads wait for memory.
+//!
+//! Files are read for this, by the background thread while there is something to give back. A program that has come
+//! under a filter of system calls since the library was loaded may not allow that: then nothing is read.
+#![forbid(unsafe_code)]
+
+use crate::arena::Arena;
+use crate::broken::{self, Broken};
+use crate::cgroup::{self, Cgroup, Room};
+use crate::config::{self, Key};
+use crate::platform;
+use crate::report;
+use crate::sync::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use Ordering::Relaxed;
+
+/// How often to look.
+pub const LOOK_MS: u64 = 250;
+/// This part of a limit is left free: other memory of the process and of its neighbours grows between two looks.
+const LEFT_OF_LIMIT: usize = 16;
+/// Threads that wait for memory for a tenth of the time are under pressure: the threshold of systemd's protocol for
+/// memory pressure (200 ms in 2 s).
+const STALL_PART: u64 = 10;
+
+/// What the thread that loaded the library was allowed.
+static FILTER_AT_LOAD: AtomicI64 = AtomicI64::new(0);
+
+/// What was read last: when, how long threads had waited, how often limits had been met; and the limit.
+static LOOKED_NS: AtomicU64 = AtomicU64::new(0);
+static STALLED_US: AtomicU64 = AtomicU64::new(u64::MAX);
+static EVENTS: AtomicU64 = AtomicU64::new(u64::MAX);
+static LIMIT_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+pub fn prepare() {
+    FILTER_AT_LOAD.store(platform::filter_state(), Relaxed);
+}
+
+/// Looks, unless somebody else has just done so, and gives back what has to go. False: there is nothing to look at.
+pub fn look(arena: &Arena) -> bool {
+    if cfg!(loom) {
+        // The models have no files.
+        return false;
+    }
+    let (last, now) = (LOOKED_NS.load(Relaxed), platform::now_ns());
+    let elapsed_us = now.saturating_sub(last) / 1000;
+    let is_due = last == 0 || elapsed_us >= LOOK_MS * 900;
+    if !is_due || LOOKED_NS.compare_exchange(last, now, Relaxed, Relaxed).is_err() {
+        return true;
+    }
+    if platform::filter_state() != FILTER_AT_LOAD.load(Relaxed) && !broken::is(Broken::Filter) {
+        return false;
+    }
+    let cgroup = Cgroup::find();
+    if !broken::is(Broken::CgroupLimit) {
+        keep_within(arena, cgroup.as_ref().and_then(Cgroup::room));
+    }
+    let is_pressing = is_pressing(cgroup.as_ref(), elapsed_us);
+    if is_pressing == Some(true) && !broken::is(Broken::Pressure) {
+        let given = arena.trim(0);
+        if given > 0 && config::get(Key::Verbose) == 1 {
+            report::line(format_args!("memory pressure: {} MiB given back", given >> 20));
+        }
+    }
+    is_pressing.is_some() || cgroup.is_some()
+}
+
+/// Caps what may be resident, and gives back what is too much already.
+fn keep_within(arena: &Arena, room: Option<Room>) {
+    let limit_bytes = room.map_or(0, |room| room.limit_bytes);
+    if LIMIT_BYTES.swap(limit_bytes, Relaxed) != limit_bytes && config::get(Key::Verbose) == 1 {
+        match room {
+            Some(room) => report::line(format_args!("cgroup: a limit of {} MiB", room.limit_bytes >> 20)),
+            None => report::line(format_args!("cgroup: no limit any more")),
+        }
+    }
+    let Some(room) = room else { return arena.set_ceiling(usize::MAX) };
+    let left = room.limit_bytes / LEFT_OF_LIMIT;
+    arena.set_ceiling((arena.touched_bytes() + room.bytes).saturating_sub(left));
+    let missing = left.saturating_sub(room.bytes);
+    if missing > 0 {
+        arena.purge_slots(arena.free_resident_bytes().saturating_sub(missing));
+    }
+}
+
+/// True: since the last look threads have waited for memory, or, where the kernel does not count that, limits were met.
+/// `None`: neither is counted.
+fn is_pressing(cgroup: Option<&Cgroup>, elapsed_us: u64) -> Option<bool> {
+    let grown = |last: &AtomicU64, now: u64| now.saturating_sub(last.swap(now, Relaxed));
+    let stalled_us = cgroup.and_then(Cgroup::stalled_us).or_else(cgroup::machine_stalled_us);
+    match (stalled_us, cgroup.and_then(Cgroup::events)) {
+        (Some(now), _) => Some(grown(&STALLED_US, now) > elapsed_us / STALL_PART),
+        (None, Some(now)) => Some(grown(&EVENTS, now) > 0),
+        (None, None) => None,
+    }
+}
