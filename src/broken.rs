@@ -39,6 +39,8 @@ protections! {
     Nested = "nested";
     /// I4: system calls leave their `errno` behind.
     Errno = "errno";
+    /// I4: a thread that was cancelled may end inside `malloc` and `free`.
+    Cancellation = "cancellation";
     /// I4: products of `calloc` and `reallocarray` wrap around.
     Product = "product";
     /// I4: `posix_memalign` takes alignments below a pointer's size.

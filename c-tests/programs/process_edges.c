@@ -1,9 +1,10 @@
 /* What the library does to a process around the calls.
  *
- * Usage: process_edges own-file PATH | trace-exec | trace-fork | errno | signal | double-free */
+ * Usage: process_edges own-file PATH | trace-exec | trace-fork | errno | cancel | signal | double-free */
 #include "check.h"
 #include "deny.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -52,6 +53,30 @@ static void trace(const char *self, int replaced) {
     int status = 1;
     CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
     phase();
+}
+
+static int returned;
+
+static void *allocate_cancelled(void *unused) {
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    void *block = malloc(LARGE); /* the arena is made, which ZK_ALLOC_VERBOSE=1 tells: write is a cancellation point */
+    CHECK(block != NULL);
+    free(block);
+    returned = 1;
+    pthread_testcancel();
+    return unused;
+}
+
+/* malloc and free are no cancellation points. */
+static void cancel(void) {
+    pthread_t thread;
+    void *result = NULL;
+    CHECK(pthread_create(&thread, NULL, allocate_cancelled, NULL) == 0);
+    CHECK(pthread_join(thread, &result) == 0);
+    CHECK(returned == 1);
+    CHECK(result == PTHREAD_CANCELED);
+    free(arena_block(LARGE));
+    puts("cancel: as designed");
 }
 
 /* The first large free starts the background thread, which a sandbox may forbid: free's caller must not notice. */
@@ -134,6 +159,8 @@ int main(int argc, char **argv) {
         phase();
     } else if (strcmp(name, "errno") == 0) {
         errno_kept();
+    } else if (strcmp(name, "cancel") == 0) {
+        cancel();
     } else if (strcmp(name, "signal") == 0) {
         in_signal_handler();
     } else {

@@ -57,6 +57,13 @@ pub const CONTROLS: &[Control] = &[
     },
     Control { args: &["errno"], without: CheckFails("errno == 77"), ..Control::new("I4", "errno", "process_edges.c") },
     Control {
+        args: &["cancel"],
+        env: &[("ZK_ALLOC_VERBOSE", "1")],
+        with: Prints("cancel: as designed\n"),
+        without: CheckFails("returned == 1"),
+        ..Control::new("I4", "cancellation", "process_edges.c")
+    },
+    Control {
         env: &[("ZK_ALLOC_MIN_BYTES", "0")],
         with: SameAsPlain,
         without: OtherThanPlain("calloc(4294967296, 4294967296): block"),

@@ -36,6 +36,7 @@ controls! {
     i3_busy = "busy";
     i3_i5_nested = "nested";
     i4_errno = "errno";
+    i4_cancellation = "cancellation";
     i4_product = "product";
     i4_alignment = "alignment";
     i4_misuse = "misuse";

@@ -91,6 +91,11 @@ fn the_summary_stays_out_of_the_programs_files() {
 }
 
 #[test]
+fn a_cancelled_thread_does_not_end_inside_malloc() {
+    edges("cancel").env("ZK_ALLOC_VERBOSE", "1").finish().expect_success();
+}
+
+#[test]
 fn the_timeline_stays_json_with_a_child() {
     for case in ["trace-fork", "trace-exec"] {
         let file = StatsFile::new(case);

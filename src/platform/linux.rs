@@ -1,7 +1,7 @@
 //! Linux: mappings, futex, processors, and thread-local storage that needs no call.
 //! Unsafe: every function here is a system call, a call into libc, or the thread pointer.
 
-use super::unix::{errno, set_errno, with_errno_kept};
+use super::unix::{errno, set_errno, with_errno_kept, without_cancellation};
 use super::{HugePages, Move, Reservation};
 use crate::broken::{self, Broken};
 use crate::sync::AtomicU32;
@@ -15,6 +15,9 @@ pub(super) unsafe fn raw_errno_location() -> *mut c_int {
     // SAFETY: no arguments, always succeeds.
     unsafe { libc::__errno_location() }
 }
+
+/// What `pthread_setcancelstate` takes.
+pub(super) const CANCEL_DISABLE: c_int = 1;
 
 /// Reserves `bytes` addresses aligned to `align`. They must be committed before they are used.
 pub fn reserve(bytes: usize, align: usize) -> Option<Reservation> {
@@ -97,7 +100,7 @@ pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
 
 /// Mappings of this process, or `None` if that cannot be read. Reads at most a few megabytes of text.
 pub fn mappings() -> Option<usize> {
-    with_errno_kept(|| {
+    without_cancellation(|| {
         // SAFETY: a C string.
         let file = unsafe { libc::open(c"/proc/self/maps".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
         if file < 0 {

@@ -46,6 +46,26 @@ pub fn with_errno_kept<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Like [`with_errno_kept`], for calls in which a cancelled thread would end: `malloc` and `free` are no such calls, and
+/// may hold a lock.
+pub fn without_cancellation<R>(body: impl FnOnce() -> R) -> R {
+    extern "C" {
+        fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+    }
+    if broken::is(Broken::Cancellation) {
+        return with_errno_kept(body);
+    }
+    with_errno_kept(|| {
+        let mut before = 0;
+        // SAFETY: `before` is live.
+        unsafe { pthread_setcancelstate(super::CANCEL_DISABLE, ptr::from_mut(&mut before)) };
+        let result = body();
+        // SAFETY: the old state may be null.
+        unsafe { pthread_setcancelstate(before, ptr::null_mut()) };
+        result
+    })
+}
+
 pub fn errno() -> c_int {
     let at = errno_location();
     // SAFETY: libc guarantees that the location is this thread's, valid while the thread runs.
@@ -77,7 +97,7 @@ pub fn process_id() -> u32 {
 
 /// Writes all of `bytes` to `fd`; what cannot be written is dropped, for there is nobody to tell.
 pub fn write_all(fd: c_int, mut bytes: &[u8]) {
-    with_errno_kept(|| {
+    without_cancellation(|| {
         while !bytes.is_empty() {
             // SAFETY: pointer and length are those of a live slice.
             let n = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
@@ -108,21 +128,20 @@ pub fn open_file(path: &CStr, existing: Existing) -> Result<c_int, c_int> {
             Existing::Append => libc::O_APPEND,
             Existing::Keep => libc::O_CREAT | libc::O_EXCL,
         };
-    let saved = errno();
-    // SAFETY: `path` is a C string.
-    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o644 as libc::c_uint) };
-    let error = errno();
-    set_errno(saved);
-    if fd < 0 {
-        Err(error)
-    } else {
-        Ok(fd)
-    }
+    without_cancellation(|| {
+        // SAFETY: `path` is a C string.
+        let fd = unsafe { libc::open(path.as_ptr(), flags, 0o644 as libc::c_uint) };
+        if fd < 0 {
+            Err(errno())
+        } else {
+            Ok(fd)
+        }
+    })
 }
 
 /// What a file holds, as much of it as there is room for. `None`: it cannot be read.
 pub fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
-    with_errno_kept(|| {
+    without_cancellation(|| {
         // SAFETY: `path` is a C string.
         let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
         if fd < 0 {
@@ -177,7 +196,7 @@ pub fn identify_file(fd: c_int) -> Option<FileIdentity> {
 
 pub fn close_file(fd: c_int) {
     // SAFETY: closing a descriptor that the library opened itself.
-    with_errno_kept(|| unsafe { libc::close(fd) });
+    without_cancellation(|| unsafe { libc::close(fd) });
 }
 
 /// A private copy of standard error, out of the way of programs that close or redirect descriptor 2 before they exit.
