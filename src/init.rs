@@ -9,7 +9,7 @@ use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
 use crate::tls::{self, Busy, CursorState};
-use crate::{fork, pressure, report, retention, router, stats, system, trace};
+use crate::{fork, report, retention, router, stats, system, trace};
 use core::ffi::c_void;
 use Ordering::Relaxed;
 
@@ -46,7 +46,7 @@ pub fn start() {
         EXIT_KEY.store(key, Relaxed);
     }
     // Here, and not with the arena: by then a filter may forbid these calls.
-    pressure::prepare();
+    platform::note_filters();
     PROCESSORS.store(platform::processors(), Relaxed);
     NODES.store(platform::numa_nodes(SLOT_NODES), Relaxed);
     if broken::is(Broken::OnDemand) {

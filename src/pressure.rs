@@ -10,7 +10,7 @@ use crate::cgroup::{self, Cgroup, Room};
 use crate::config::{self, Key};
 use crate::platform;
 use crate::report;
-use crate::sync::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 use Ordering::Relaxed;
 
 /// How often to look.
@@ -21,18 +21,11 @@ const LEFT_OF_LIMIT: usize = 16;
 /// memory pressure (200 ms in 2 s).
 const STALL_PART: u64 = 10;
 
-/// What the thread that loaded the library was allowed.
-static FILTER_AT_LOAD: AtomicI64 = AtomicI64::new(0);
-
 /// What was read last: when, how long threads had waited, how often limits had been met; and the limit.
 static LOOKED_NS: AtomicU64 = AtomicU64::new(0);
 static STALLED_US: AtomicU64 = AtomicU64::new(u64::MAX);
 static EVENTS: AtomicU64 = AtomicU64::new(u64::MAX);
 static LIMIT_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-pub fn prepare() {
-    FILTER_AT_LOAD.store(platform::filter_state(), Relaxed);
-}
 
 /// Looks, unless somebody else has just done so, and gives back what has to go. False: there is nothing to look at.
 pub fn look(arena: &Arena) -> bool {
@@ -46,7 +39,7 @@ pub fn look(arena: &Arena) -> bool {
     if !is_due || LOOKED_NS.compare_exchange(last, now, Relaxed, Relaxed).is_err() {
         return true;
     }
-    if platform::filter_state() != FILTER_AT_LOAD.load(Relaxed) && !broken::is(Broken::Filter) {
+    if platform::is_newly_filtered() {
         return false;
     }
     let cgroup = Cgroup::find();

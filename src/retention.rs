@@ -34,7 +34,7 @@ pub fn before_alloc(arena: &Arena, bytes: usize) {
 #[inline]
 pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
     if let Some(keep) = cap_bytes().filter(|&keep| arena.free_resident_bytes() > keep) {
-        arena.purge_slots(keep);
+        arena.purge_inside_call(keep);
     }
     if !marks_phases && arena.is_between_cycles() {
         after_inferred_cycle(arena);
@@ -77,7 +77,7 @@ pub fn end_cycle(arena: &'static Arena) {
         return;
     }
     if config::get(Key::Background) == 0 || !background::purge_soon(keep) {
-        arena.purge_slots(keep);
+        arena.purge_inside_call(keep);
     }
 }
 

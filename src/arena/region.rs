@@ -182,6 +182,11 @@ impl Region {
         platform::move_pages(self.unit_address(from), self.unit_address(to), UNIT)
     }
 
+    /// The bytes of whole pages that are resident in a range, if the kernel may be asked.
+    pub fn resident(&self, start: usize, bytes: usize) -> Option<usize> {
+        platform::resident(start, bytes)
+    }
+
     pub fn populate(&self, start: usize, bytes: usize) -> bool {
         platform::populate(start, bytes)
     }

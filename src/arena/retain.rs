@@ -60,13 +60,23 @@ impl Arena {
             }
         }
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
-        self.purge_slots(self.free_resident.load(Relaxed).saturating_sub(surplus.saturating_sub(given)));
+        self.purge_inside_call(self.free_resident.load(Relaxed).saturating_sub(surplus.saturating_sub(given)));
         Ok(())
     }
 
     /// Gives back pages of free slots until at most `keep` bytes of them are resident: the largest classes first, in
     /// each the slot that has been free longest, and of that no more than needed. The bytes given back.
     pub fn purge_slots(&self, keep: usize) -> usize {
+        self.purge(keep, |start, bytes| self.region.resident(start, bytes))
+    }
+
+    /// The same inside a request of the program, under whose filter only an allocator's calls may be allowed: the kernel is
+    /// not asked how much of it was resident.
+    pub fn purge_inside_call(&self, keep: usize) -> usize {
+        self.purge(keep, |_, _| None)
+    }
+
+    fn purge(&self, keep: usize, resident: impl Fn(usize, usize) -> Option<usize>) -> usize {
         let mut given = 0;
         for pool in self.pools.iter().rev() {
             loop {
@@ -81,10 +91,11 @@ impl Arena {
                 let start = self.region.unit_address(head as usize);
                 let end = touched.next_multiple_of(UNIT);
                 // No lock is held here: allocation never waits for the kernel.
+                let resident = resident(start + rest, end - rest);
                 let purged = self.region.purge(start + rest, start + end);
                 if purged > 0 {
                     self.set_touched(slot, rest);
-                    given += self.resident_in(head, touched) - rest;
+                    given += resident.unwrap_or_else(|| self.resident_in(head, touched) - rest);
                     if rest == 0 {
                         slot.clear_holes();
                     }
@@ -127,7 +138,7 @@ impl Arena {
         let _guard = self.trimming.lock();
         self.sweep();
         let given = self.purge_slots(keep);
-        if self.resident_bytes().saturating_sub(self.live_bytes() as usize) <= keep {
+        if self.touched_bytes().saturating_sub(self.live_bytes() as usize) <= keep {
             return given;
         }
         let in_spans = self.trim_spans();
@@ -163,16 +174,23 @@ impl Arena {
         given
     }
 
-    /// Bytes of the arena that may be resident.
+    /// Bytes of the arena that are resident, as the kernel says, or, where it may not be asked, that may be.
     pub(super) fn resident_bytes(&self) -> usize {
         let mut bytes = 0;
         self.for_each_slot(|head, slot| {
-            let word = slot.word();
-            let purged = match word.state() {
-                State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
-                _ => 0,
-            };
-            bytes += self.resident_in(head, slot.touched.load(Relaxed)).saturating_sub(purged);
+            let touched = slot.touched.load(Relaxed);
+            if touched == 0 {
+                return;
+            }
+            let start = self.region.unit_address(head as usize);
+            bytes += self.region.resident(start, touched.next_multiple_of(UNIT)).unwrap_or_else(|| {
+                let word = slot.word();
+                let purged = match word.state() {
+                    State::Owned | State::Full | State::Partial => self.purged_in_span(head, usize::from(word.class())),
+                    _ => 0,
+                };
+                self.resident_in(head, touched).saturating_sub(purged)
+            });
         });
         bytes
     }

@@ -4,7 +4,7 @@
 use super::unix::{errno, set_errno, with_errno_kept, without_cancellation};
 use super::{HugePages, Move, Reservation};
 use crate::broken::{self, Broken};
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicI64, AtomicU32, Ordering::Relaxed};
 use core::arch::{asm, global_asm};
 use core::ffi::{c_int, c_void};
 use core::ptr;
@@ -70,6 +70,26 @@ pub fn make_readable(start: usize, bytes: usize) -> bool {
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 pub fn purge(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_DONTNEED)
+}
+
+/// How many bytes of whole pages are resident, as the kernel says, in about a millisecond for a GiB. `None`: it does
+/// not, or a filter may not let it be asked.
+pub fn resident(start: usize, bytes: usize) -> Option<usize> {
+    if is_newly_filtered() {
+        return None;
+    }
+    let page = super::page_bytes();
+    let mut pages = [0u8; 1024];
+    let mut count = 0;
+    for part in (start..start + bytes).step_by(pages.len() * page) {
+        let length = (start + bytes - part).min(pages.len() * page);
+        // SAFETY: a query; `pages` has a byte for each page of the range.
+        if with_errno_kept(|| unsafe { libc::mincore(at(part), length, pages.as_mut_ptr()) }) != 0 {
+            return None;
+        }
+        count += pages[..length.div_ceil(page)].iter().filter(|&&page| page & 1 != 0).count();
+    }
+    Some(count * page)
 }
 
 /// Moves the pages of one range to another of the same size, whose own pages are dropped; the first reads as zero
@@ -252,9 +272,21 @@ pub fn name_thread(name: &core::ffi::CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
-/// Changes when the calling thread comes under a filter of system calls that it was not under before: where filters are
-/// installed without privileges, "no new privileges" comes first.
-pub fn filter_state() -> i64 {
+/// What the thread that loaded the library was allowed.
+static FILTERS_AT_LOAD: AtomicI64 = AtomicI64::new(0);
+
+pub fn note_filters() {
+    FILTERS_AT_LOAD.store(filters(), Relaxed);
+}
+
+/// True: the calling thread has come under a filter of system calls since the library was loaded, which may not know the
+/// calls that allocators seldom make.
+pub fn is_newly_filtered() -> bool {
+    filters() != FILTERS_AT_LOAD.load(Relaxed) && !broken::is(Broken::Filter)
+}
+
+/// Changes with a filter: where one is installed without privileges, "no new privileges" comes first.
+fn filters() -> i64 {
     with_errno_kept(|| {
         // SAFETY: takes no pointers.
         let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) };

@@ -14,7 +14,8 @@ pub use unix::*;
 #[cfg(loom)]
 pub use model::{
     advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, move_pages, name_thread, now_ns, numa_node,
-    populate, purge, relax, release, reserve, set_thread_word, start_thread, thread_word, unused_memory_bytes,
+    populate, purge, relax, release, reserve, resident, set_thread_word, start_thread, thread_word,
+    unused_memory_bytes,
 };
 
 #[cfg(not(target_os = "linux"))]

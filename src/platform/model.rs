@@ -215,6 +215,10 @@ pub fn purge(start: usize, bytes: usize) -> bool {
     true
 }
 
+pub fn resident(_start: usize, _bytes: usize) -> Option<usize> {
+    None
+}
+
 pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
     let values: Vec<_> = pages(from, bytes).into_iter().map(|(at, page)| (at - from, page.replace(0))).collect();
     for (at, page) in pages(to, bytes) {
