@@ -4,10 +4,10 @@
 //! process may be moved. A container that sees only its own part of the hierarchy finds its limit at the top of it.
 #![forbid(unsafe_code)]
 
+use crate::kernel_text::{number_after, stall_total, with_file, FILE_BYTES, PATH_BYTES};
 use crate::platform;
 use crate::report::Line;
-use core::ffi::CStr;
-use core::fmt::{Arguments, Write};
+use core::fmt::Write;
 
 /// The names that the two versions have for the same things.
 struct Version {
@@ -38,10 +38,6 @@ const V2: Version = Version {
     events: "memory.events",
     event_lines: &["high", "max", "oom"],
 };
-
-const PATH_BYTES: usize = 1024;
-/// Of a file read at once; what is longer is cut.
-const FILE_BYTES: usize = 4096;
 
 /// A memory cgroup. Its path is kept as it was found.
 pub struct Cgroup {
@@ -127,19 +123,6 @@ impl Cgroup {
     }
 }
 
-/// The same for the whole machine.
-pub fn machine_stalled_us() -> Option<u64> {
-    with_file(format_args!("/proc/pressure/memory"), stall_total)
-}
-
-fn with_file<T>(path: Arguments<'_>, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-    let mut name = Line::<{ PATH_BYTES + 32 }>::new();
-    write!(name, "{path}\0").ok()?;
-    let mut buffer = [0; FILE_BYTES];
-    let text = platform::read_file(CStr::from_bytes_with_nul(name.as_bytes()).ok()?, &mut buffer)?;
-    read(core::str::from_utf8(text).ok()?)
-}
-
 /// Which version counts memory, and the path of the group: from lines like `4:memory:/path` or `0::/path`.
 fn memory_group(text: &str) -> Option<(&'static Version, &str)> {
     let group_of = |wanted: &str| {
@@ -149,21 +132,6 @@ fn memory_group(text: &str) -> Option<(&'static Version, &str)> {
         })
     };
     group_of("memory").map(|path| (&V1, path)).or_else(|| group_of("").map(|path| (&V2, path)))
-}
-
-/// The number in the line that starts with `name` and a space; without a name, that in the first line.
-fn number_after(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| {
-        let value = line.strip_prefix(name)?;
-        let value = if name.is_empty() { value } else { value.strip_prefix(' ')? };
-        value.trim().parse().ok()
-    })
-}
-
-/// From lines like `some avg10=0.00 avg60=0.00 avg300=0.00 total=12`.
-fn stall_total(text: &str) -> Option<u64> {
-    let line = text.lines().find(|line| line.starts_with("some "))?;
-    line.rsplit_once("total=")?.1.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -184,25 +152,6 @@ mod tests {
         ] {
             assert_eq!(group(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn numbers_are_found_by_line() {
-        let stat = "anon 5\ninactive_file 70\nactive_file 8\n";
-        assert_eq!(number_after(stat, "active_file"), Some(8));
-        assert_eq!(number_after(stat, "active"), None);
-        assert_eq!(number_after("123\n", ""), Some(123));
-        assert_eq!(number_after("max\n", ""), None);
-        assert_eq!(number_after("", ""), None);
-    }
-
-    #[test]
-    fn stalls_are_those_of_some_thread() {
-        let text =
-            "some avg10=0.00 avg60=0.12 avg300=0.00 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=9\n";
-        assert_eq!(stall_total(text), Some(1234));
-        assert_eq!(stall_total("full avg10=0.00 total=9\n"), None);
-        assert_eq!(stall_total(""), None);
     }
 
     #[test]

@@ -37,6 +37,8 @@ mod fork;
 #[cfg(feature = "interpose")]
 mod init;
 #[cfg(feature = "interpose")]
+mod kernel_text;
+#[cfg(feature = "interpose")]
 mod platform;
 #[cfg(feature = "interpose")]
 mod prefault;

@@ -6,8 +6,9 @@
 
 use crate::arena::Arena;
 use crate::broken::{self, Broken};
-use crate::cgroup::{self, Cgroup, Room};
+use crate::cgroup::{Cgroup, Room};
 use crate::config::{self, Key};
+use crate::kernel_text::{number_after, stall_total, with_file};
 use crate::platform;
 use crate::report;
 use crate::sync::{AtomicU64, AtomicUsize, Ordering};
@@ -20,6 +21,9 @@ const LEFT_OF_LIMIT: usize = 16;
 /// Threads that wait for memory for a tenth of the time are under pressure: the threshold of systemd's protocol for
 /// memory pressure (200 ms in 2 s).
 const STALL_PART: u64 = 10;
+
+/// A machine with less than this part of its memory available is short of it.
+const SHORT_PART: u64 = 8;
 
 /// What was read last: when, how long threads had waited, how often limits had been met; and the limit.
 static LOOKED_NS: AtomicU64 = AtomicU64::new(0);
@@ -78,10 +82,20 @@ fn keep_within(arena: &Arena, room: Option<Room>) {
 /// `None`: neither is counted.
 fn is_pressing(cgroup: Option<&Cgroup>, elapsed_us: u64) -> Option<bool> {
     let grown = |last: &AtomicU64, now: u64| now.saturating_sub(last.swap(now, Relaxed));
-    let stalled_us = cgroup.and_then(Cgroup::stalled_us).or_else(cgroup::machine_stalled_us);
-    match (stalled_us, cgroup.and_then(Cgroup::events)) {
-        (Some(now), _) => Some(grown(&STALLED_US, now) > elapsed_us / STALL_PART),
-        (None, Some(now)) => Some(grown(&EVENTS, now) > 0),
-        (None, None) => None,
+    let is_long = |stalled_us| grown(&STALLED_US, stalled_us) > elapsed_us / STALL_PART;
+    if let Some(stalled_us) = cgroup.and_then(Cgroup::stalled_us) {
+        return Some(is_long(stalled_us));
     }
+    if let Some(stalled_us) = with_file(format_args!("/proc/pressure/memory"), stall_total) {
+        return Some(is_long(stalled_us) && machine_is_short());
+    }
+    let events = cgroup.and_then(Cgroup::events)?;
+    Some(grown(&EVENTS, events) > 0)
+}
+
+/// True: the machine has little memory left. Where it has, threads of other cgroups wait for their own limits.
+fn machine_is_short() -> bool {
+    let number = |line: &str| with_file(format_args!("/proc/meminfo"), |text| number_after(text, line));
+    let (Some(total), Some(available)) = (number("MemTotal:"), number("MemAvailable:")) else { return true };
+    available < total / SHORT_PART
 }

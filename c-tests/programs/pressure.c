@@ -127,13 +127,25 @@ static void stall(const char *who) {
     snprintf(own, sizeof own, "%s/prover", v->group);
     const char *folder = is_events || strcmp(who, "cgroup") == 0 ? own : "/proc/pressure";
     const char *file = is_events ? v->events : strcmp(who, "cgroup") == 0 ? "memory.pressure" : "memory";
-    for (unsigned long counted = 1000; counted < 3000000; counted += 1000000) {
+    put("/proc", "meminfo", "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:   9000000 kB\n");
+    if (strcmp(who, "machine") == 0) {
+        /* Threads of others wait for limits of their own, while there is enough memory for us. */
+        put(folder, file, "some total=1\n");
+        fill_and_free();
+        CHECK(stays() > HELD);
+        put(folder, file, "some total=5000000\n");
+        CHECK(stays() > HELD);
+        put("/proc", "meminfo", "MemTotal:       16000000 kB\nMemFree: 1 kB\nMemAvailable:   1000000 kB\n");
+        put(folder, file, "some total=9000000\n");
+        CHECK(falls(64 * MIB));
+    }
+    for (unsigned long counted = 9000000; counted < 12000000; counted += 1000000) {
         if (is_events) {
             put(folder, file, "%s%lu\n", v->event_line, counted);
         } else {
             put(folder, file, "some avg10=0.00 avg60=0.00 avg300=0.00 total=%lu\nfull avg10=0.00 total=7\n", counted);
         }
-        if (counted > 1000) {
+        if (counted > 9000000) {
             CHECK(falls(64 * MIB));
         }
         fill_and_free();
