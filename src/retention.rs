@@ -66,13 +66,17 @@ fn after_inferred_cycle(arena: &'static Arena) {
     let (last, now) = (CYCLE_ENDED_NS.load(Relaxed), platform::now_ns());
     let is_due = last == 0 || now.saturating_sub(last) >= SHORTEST_CYCLE_NS;
     if is_due && CYCLE_ENDED_NS.compare_exchange(last, now, Relaxed, Relaxed).is_ok() {
-        end_cycle(arena);
+        give_back(arena, arena.end_inferred_cycle());
     }
 }
 
-/// After a cycle of work, such as the last open phase: gives back what the next one is not expected to need.
-pub fn end_cycle(arena: &'static Arena) {
-    let keep = arena.end_cycle().min(cap_bytes().unwrap_or(usize::MAX));
+/// After the last open phase: gives back what the next one is not expected to need.
+pub fn end_phase(arena: &'static Arena) {
+    give_back(arena, arena.end_cycle());
+}
+
+fn give_back(arena: &'static Arena, keep: usize) {
+    let keep = keep.min(cap_bytes().unwrap_or(usize::MAX));
     if arena.free_resident_bytes() <= keep || broken::is(Broken::Budget) {
         return;
     }

@@ -194,7 +194,7 @@ pub fn end_phase() -> c_int {
     });
     // The lock is free again: this may start a thread.
     if let Some(arena) = ended {
-        retention::end_cycle(arena);
+        retention::end_phase(arena);
     }
     match result {
         Ok(()) => 0,

@@ -39,6 +39,11 @@ impl Budget {
         usize::MAX - self.withheld.load(Relaxed)
     }
 
+    /// Another cycle begins: what was in use since the last one ended was that one's.
+    pub fn begin_cycle(&self, in_use: usize) {
+        self.peak.store(in_use, Relaxed);
+    }
+
     /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more
     /// than the largest recent one, so that an exception is forgotten soon.
     ///
@@ -71,6 +76,16 @@ mod tests {
         assert_eq!(cycle(256), 1216);
         assert_eq!(cycle(256), 256, "three cycles have gone without an exception");
         assert_eq!(cycle(1024), 640);
+    }
+
+    #[test]
+    fn the_tail_of_a_cycle_is_not_the_next_ones() {
+        let budget = Budget::default();
+        budget.note(1000);
+        budget.end_cycle(700);
+        budget.begin_cycle(10);
+        budget.note(300);
+        assert_eq!(budget.end_cycle(0), 650);
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct Arena {
     live: AtomicI64,
     peak: AtomicI64,
     phase_peak: AtomicI64,
+    /// The least that was live since a cycle ended that nobody has marked; `NO_TAIL` from the beginning of the next.
+    low: AtomicI64,
     /// Touched bytes of the slots in the pools.
     free_resident: AtomicUsize,
     /// The sum of `Slot::touched`.
@@ -150,6 +152,7 @@ impl Arena {
             live: AtomicI64::new(0),
             peak: AtomicI64::new(0),
             phase_peak: AtomicI64::new(0),
+            low: AtomicI64::new(retain::NO_TAIL),
             free_resident: AtomicUsize::new(0),
             touched: AtomicUsize::new(0),
             budget: Budget::default(),

@@ -22,6 +22,8 @@ fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
 const WORTH_A_CYCLE_BYTES: i64 = 64 << 20;
 /// A program without phases has ended a cycle when less than the peak divided by this is live.
 const CYCLE_FALL: i64 = 8;
+/// For `Arena::low`.
+pub(super) const NO_TAIL: i64 = -1;
 
 impl Arena {
     /// Called before a large block or a span touches a slot up to `end`: while pages in use and free ones together would
@@ -229,15 +231,41 @@ impl Arena {
     /// True: a program that marks no phases seems to have finished something large.
     #[inline]
     pub fn is_between_cycles(&self) -> bool {
-        let peak = self.phase_peak.load(Relaxed);
-        peak >= WORTH_A_CYCLE_BYTES && self.live.load(Relaxed) < peak / CYCLE_FALL
+        let (peak, live, low) = (self.phase_peak.load(Relaxed), self.live.load(Relaxed), self.low.load(Relaxed));
+        if low != NO_TAIL {
+            self.follow_tail(live, low);
+            return false;
+        }
+        peak >= WORTH_A_CYCLE_BYTES && live < peak / CYCLE_FALL
+    }
+
+    /// Once a cycle has ended, what is still live belongs to it: the next one begins when live bytes rise again.
+    #[inline]
+    fn follow_tail(&self, live: i64, low: i64) {
+        if live < low {
+            self.low.store(live, Relaxed);
+            self.phase_peak.store(live, Relaxed);
+        } else if live >= low + WORTH_A_CYCLE_BYTES {
+            self.low.store(NO_TAIL, Relaxed);
+            self.budget.begin_cycle(self.in_use());
+        }
+    }
+
+    /// Ends a cycle of a program that marks no phases. How many bytes of free pages may stay.
+    pub fn end_inferred_cycle(&self) -> usize {
+        self.low.store(self.live.load(Relaxed).max(0), Relaxed);
+        self.end_cycle()
+    }
+
+    /// Bytes of pages of slots that are not free.
+    fn in_use(&self) -> usize {
+        self.touched.load(Relaxed).saturating_sub(self.free_resident.load(Relaxed))
     }
 
     /// Ends a cycle. How many bytes of free pages may stay.
     pub fn end_cycle(&self) -> usize {
         self.begin_phase();
-        let in_use = self.touched.load(Relaxed).saturating_sub(self.free_resident.load(Relaxed));
-        self.budget.end_cycle(in_use).saturating_add(SLACK_BYTES)
+        self.budget.end_cycle(self.in_use()).saturating_add(SLACK_BYTES)
     }
 
     /// No more than this may be resident, but for what is in use: the cgroup's limit. `usize::MAX` for none.
