@@ -57,6 +57,8 @@ protections! {
     ModeOff = "mode-off";
     /// I6: `memalign` is forwarded with another alignment.
     Forwarding = "forwarding";
+    /// I6: glibc sees no large request any more.
+    ShowLarge = "show-large";
     /// I6: requests below the threshold go to the arena.
     Threshold = "threshold";
     /// I7: all of the reservation is usable at once.

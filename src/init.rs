@@ -84,6 +84,10 @@ pub fn make_arena() -> Option<&'static Arena> {
     }
     let made = make_arena_once();
     let arena = global::get()?;
+    if made && !broken::is(Broken::ShowLarge) {
+        // Here, and not under the lock.
+        system::show_large(router::ENGAGE_BYTES);
+    }
     let prefault_bytes = (config::get(Key::PrefaultMb) as usize).saturating_mul(1 << 20);
     if made && prefault_bytes > 0 {
         retention::prefault(arena, prefault_bytes);

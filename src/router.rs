@@ -18,7 +18,7 @@ use core::ffi::c_int;
 use Ordering::Relaxed;
 
 /// In mode auto, the request that shows that a program is worth an arena.
-const ENGAGE_BYTES: usize = 1 << 20;
+pub const ENGAGE_BYTES: usize = 1 << 20;
 
 /// Frees of less than this do not lead to memory being given back.
 const WORTH_A_LOOK_BYTES: usize = 4096;

@@ -45,6 +45,7 @@ controls! {
     i5_fork_thread = "fork-thread";
     i6_mode_off = "mode-off";
     i6_forwarding = "forwarding";
+    i6_show_large = "show-large";
     i6_threshold = "threshold";
     i7_commit = "commit";
     i7_tables = "tables";

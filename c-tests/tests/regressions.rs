@@ -91,6 +91,11 @@ fn the_summary_stays_out_of_the_programs_files() {
 }
 
 #[test]
+fn small_blocks_are_not_faulted_in_again() {
+    quiet(Build::new("small_heap.c").preloaded());
+}
+
+#[test]
 fn a_cancelled_thread_does_not_end_inside_malloc() {
     edges("cancel").env("ZK_ALLOC_VERBOSE", "1").finish().expect_success();
 }
