@@ -203,7 +203,10 @@ pub const CONTROLS: &[Control] = &[
         ]),
         ..Control::new("I7", "lost-move", "page_moves.c")
     },
-    Control { without: CheckFails("faults() - before < 100"), ..Control::new("I6", "show-large", "small_heap.c") },
+    Control {
+        without: CheckFails("round == 0 || faults() - before < 100"),
+        ..Control::new("I6", "show-large", "small_heap.c")
+    },
     Control {
         args: &["limit", "v2"],
         env: NO_DECAY,
