@@ -12,13 +12,13 @@ mod dump;
 pub mod freed;
 pub mod global;
 mod large;
-#[cfg(test)]
-mod model;
-#[cfg(all(test, loom))]
-mod models;
 mod mover;
 pub mod phase;
 pub mod prefault;
+#[cfg(all(test, loom))]
+mod protocols;
+#[cfg(test)]
+mod reference;
 pub mod region;
 mod retain;
 pub mod size;

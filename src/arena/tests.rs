@@ -1,4 +1,4 @@
-//! The arena on real pages, without the C functions in front of it. Random sequences are in `model/`.
+//! The arena on real pages, without the C functions in front of it. Random sequences are in `reference/`.
 //! Unsafe: writes and reads the blocks, as a program does.
 #![allow(unsafe_code)]
 

@@ -6,7 +6,7 @@
 //!
 //! loom explores one order of two operations only when they depend on each other, remembers only the last operation on
 //! an object, and takes loads for independent of loads. So it does not see that a write of one thread may come before a
-//! load of another when the first thread has loaded the object itself in between (models/mod.rs has a test). Here every
+//! load of another when the first thread has loaded the object itself in between (arena/protocols/mod.rs has a test). Here every
 //! load begins with a store to a gate of its atomic, so that loads depend on each other as well; not where nobody writes
 //! while there are threads, which shows in a first round of exploring.
 #![forbid(unsafe_code)]

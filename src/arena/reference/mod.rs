@@ -1,7 +1,7 @@
 //! Random sequences of operations on the arena, against a simple model of it. A failure is shrunk to the few operations
 //! that it takes, and its seed is kept in `proptest-regressions/`.
 //!
-//! `ZK_TEST_MODEL_OPERATIONS` and `ZK_TEST_MODEL_SECONDS` say how long to look (`scripts/checks/model`).
+//! `ZK_TEST_REFERENCE_OPERATIONS` and `ZK_TEST_REFERENCE_SECONDS` say how long to look (`scripts/checks/reference`).
 
 mod defect;
 mod look;
@@ -69,8 +69,8 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn sequences_match_the_model() {
-    let least = number("ZK_TEST_MODEL_OPERATIONS", DEFAULT_OPERATIONS);
-    let time = Duration::from_secs(number("ZK_TEST_MODEL_SECONDS", 0));
+    let least = number("ZK_TEST_REFERENCE_OPERATIONS", DEFAULT_OPERATIONS);
+    let time = Duration::from_secs(number("ZK_TEST_REFERENCE_SECONDS", 0));
     let (start, work) = (Instant::now(), Cell::new(Work::default()));
     let mut sequences = 0;
     while work.get().operations < least || start.elapsed() < time {
