@@ -5,7 +5,9 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// `zk_stats` of include/zkalloc.h.
+/// `zk_stats` of include/zkalloc.h, written once more: the crate's own (feature `client`) would bring a second
+/// libzkalloc.so into this workspace, beside the one that is tested. A field too many or too few shows in the size that
+/// the library fills in, a field in the wrong place in the counters that `machine.rs` checks.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stats {
