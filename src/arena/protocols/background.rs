@@ -1,8 +1,9 @@
 //! The background thread: one is started, and no wish is lost.
 #![forbid(unsafe_code)]
 
+use super::frame::{arena, join, know, UNIT_BLOCK};
 use super::phases::read_options;
-use super::{arena, join, spawn, watch, world, Arena, Change, Model, UNIT_BLOCK};
+use super::{spawn, world, Arena, Change, Model};
 use crate::arena::global;
 use crate::background;
 use std::rc::Rc;
@@ -14,8 +15,7 @@ pub fn install() -> &'static Arena {
     let arena = arena();
     global::install(Rc::into_inner(arena).unwrap_or_else(|| panic!("MODEL: shared")));
     let arena = global::get().unwrap_or_else(|| panic!("MODEL: no arena"));
-    arena.zones.iter().for_each(|zone| assert_eq!(zone.next.load(super::Relaxed), zone.start));
-    watch(arena);
+    know(arena);
     let block = arena.take(None, UNIT_BLOCK, 1);
     arena.give(None, block, 1);
     arena

@@ -1,37 +1,91 @@
 //! Cursors: registered, handed on with their counters, summed by others.
 #![forbid(unsafe_code)]
 
-use super::{arena, join, spawn, Arena, Change, Model, SMALL};
+use super::frame::{arena, join, with};
+use super::{Arena, Change, Model};
 use std::rc::Rc;
 
-/// What a thread counts, with a cell that only the holder of the cursor may touch.
-fn count_once(arena: &Arena, cells: &[loom::cell::Cell<u64>; 3]) {
-    let index = arena.enter_thread().unwrap_or_else(|| panic!("MODEL: no cursor"));
+/// So few that a thread keeps them to itself.
+const COUNTED_BYTES: usize = 64;
+
+/// One for each cursor, which only its holder may touch.
+type Cells = [loom::cell::Cell<u64>; 3];
+
+fn count_once(arena: &Arena, cells: &Cells) {
+    let index = arena.cursor();
     let cell = &cells[index as usize];
     cell.set(cell.get() + 1);
-    arena.count_alloc(Some(arena.cursors.get(index)), SMALL, 0);
-    arena.count_free(Some(arena.cursors.get(index)), SMALL);
+    arena.count_alloc(Some(arena.cursors.get(index)), COUNTED_BYTES, 0);
+    arena.count_free(Some(arena.cursors.get(index)), COUNTED_BYTES);
     arena.leave_thread(index);
 }
 
-/// Three threads come and go while their counters are summed.
+fn assert_counted(arena: &Arena, cells: &Cells, threads: u64) {
+    assert_eq!((arena.sum(|counters| &counters.allocs), arena.live_blocks(), arena.live_bytes()), (threads, 0, 0));
+    assert_eq!((arena.cursors.threads_seen(), cells.iter().map(|cell| cell.get()).sum()), (threads, threads));
+}
+
+/// Two threads come and go.
 #[test]
-fn registration() {
+fn hand_on() {
     Model {
-        name: "cursors taken, given back and summed",
+        name: "cursors taken and given back by two threads",
         body: || {
-            let arena = arena();
-            let cells: Rc<[loom::cell::Cell<u64>; 3]> = Rc::default();
+            let (arena, cells) = (arena(), Rc::<Cells>::default());
+            let other = {
+                let cells = cells.clone();
+                with(&arena, move |arena| count_once(arena, &cells))
+            };
+            count_once(&arena, &cells);
+            join([other]);
+            assert_counted(&arena, &cells, 2);
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[("arena/cursor.rs", "let _guard = self.lock.lock();", Change::Skip)],
+    }
+    .check();
+}
+
+/// A thread comes while the counters are summed.
+#[test]
+fn sum() {
+    Model {
+        name: "a new cursor against the sum of all",
+        body: || {
+            let (arena, cells) = (arena(), Rc::<Cells>::default());
+            let other = {
+                let cells = cells.clone();
+                with(&arena, move |arena| count_once(arena, &cells))
+            };
+            let seen = arena.live_blocks();
+            assert!(seen <= 1, "{seen}");
+            join([other]);
+            assert_counted(&arena, &cells, 1);
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[("arena/cursor.rs", "self.used.store(index + 1, Release);", Change::Skip)],
+    }
+    .check();
+}
+
+/// Three threads come and go while the counters are summed.
+#[test]
+fn all_at_once() {
+    Model {
+        name: "cursors taken, given back and summed by three threads",
+        body: || {
+            let (arena, cells) = (arena(), Rc::<Cells>::default());
             let others = [0; 2].map(|_| {
-                let (arena, cells) = (arena.clone(), cells.clone());
-                spawn(move || count_once(&arena, &cells))
+                let cells = cells.clone();
+                with(&arena, move |arena| count_once(arena, &cells))
             });
             let seen = arena.live_blocks();
             assert!(seen <= 2, "{seen}");
             count_once(&arena, &cells);
             join(others);
-            assert_eq!((arena.sum(|counters| &counters.allocs), arena.live_blocks(), arena.live_bytes()), (3, 0, 0));
-            assert_eq!((arena.cursors.threads_seen(), cells.iter().map(|cell| cell.get()).sum()), (3, 3));
+            assert_counted(&arena, &cells, 3);
         },
         preemptions: Some(2),
         real_locks: false,

@@ -1,7 +1,8 @@
 //! The futex mutex: it excludes, passes on what was written, and loses no wake-up.
 #![forbid(unsafe_code)]
 
-use super::{join, spawn, Change, Model};
+use super::frame::join;
+use super::{spawn, Change, Model, MutantLine};
 use crate::sync::Lock;
 use std::rc::Rc;
 
@@ -25,7 +26,7 @@ fn count_under(threads: usize, rounds: usize) {
     assert_eq!(count.get(), threads - 1 + rounds);
 }
 
-const MUTANTS: &[(&str, &str, Change)] = &[
+const MUTANTS: &[MutantLine] = &[
     ("sync/lock.rs", "if self.word.compare_exchange(UNLOCKED, LOCKED, Acquire, Relaxed).is_err()", Change::Relax),
     ("sync/lock.rs", "if self.word.compare_exchange(UNLOCKED, LOCKED, Acquire, Relaxed).is_err()", Change::Split),
     ("sync/lock.rs", "while self.word.swap(CONTENDED, Acquire)", Change::Relax),

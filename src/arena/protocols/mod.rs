@@ -8,19 +8,18 @@
 mod background;
 mod cursors;
 mod fork;
+mod frame;
 mod lock;
 mod phases;
 mod slots;
 mod spans;
 mod trim;
 
-use super::region::Region;
-use super::size::{self, SLOT_CLASSES, UNIT};
-use super::slot::State;
-use super::{Arena, Found, Misuse, Options};
+use super::Arena;
 use crate::platform::model as world;
 use crate::sync::model::{self, spawn, Change, Mutant, NextRound};
 use crate::sync::AtomicU32;
+use frame::join;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -34,9 +33,11 @@ struct Model {
     /// Switches away from a thread that could go on, in one interleaving. `None`: as many as there are.
     preemptions: Option<usize>,
     real_locks: bool,
-    /// File below `src/`, text of the line, and what happens to it.
-    mutants: &'static [(&'static str, &'static str, Change)],
+    mutants: &'static [MutantLine],
 }
+
+/// File below `src/`, text of the line, and what happens to it.
+type MutantLine = (&'static str, &'static str, Change);
 
 /// What exploring came to.
 struct Outcome {
@@ -170,92 +171,4 @@ fn the_checker_sees_both_orders() {
     let model = Model { name: "checker", body, preemptions: None, real_locks: false, mutants: &[] };
     assert!(model.explore(None, None).failure.is_none());
     assert_eq!(SEEN.load(Relaxed), 3);
-}
-
-/// A small arena. Without limits, and with one node.
-fn arena() -> Rc<Arena> {
-    let options = Options { limit_bytes: usize::MAX, nodes: 1, huge_large: None, huge_small: None };
-    let arena = Rc::new(Arena::new(Region::reserve().unwrap_or_else(|| panic!("MODEL: no addresses")), &options));
-    // An atomic that does not begin with zero must be known before the threads are.
-    arena.zones.iter().for_each(|zone| assert_eq!(zone.next.load(super::Relaxed), zone.start));
-    arena
-}
-
-fn join(threads: impl IntoIterator<Item = loom::thread::JoinHandle<()>>) {
-    threads.into_iter().for_each(|thread| assert!(thread.join().is_ok()));
-}
-
-/// Bytes of a small block (two to a span of one unit), and of a medium one (two to a span of three units).
-const SMALL: usize = 256 << 10;
-const MEDIUM: usize = 1 << 20;
-/// Bytes of a block with a slot of its own: one unit, or four.
-const UNIT_BLOCK: usize = UNIT;
-const LARGE: usize = 4 * UNIT;
-
-/// Watches what the first slots of both zones may hold: pages that only who holds a block may touch.
-fn watch(arena: &Arena) {
-    for unit in arena.zones[0].start..arena.zones[0].start + 8 {
-        let start = arena.region.unit_address(unit as usize);
-        [0, SMALL, MEDIUM].into_iter().for_each(|offset| world::watch(start + offset));
-    }
-    for slot in 0..4 {
-        let start = arena.region.unit_address(arena.zones[1].start as usize + 4 * slot);
-        [0, UNIT, 2 * UNIT, 3 * UNIT].into_iter().for_each(|offset| world::watch(start + offset));
-    }
-}
-
-impl Arena {
-    /// Allocates without counting: the counters have a model of their own. A block said to be fresh must read as zero
-    /// (I2); then its holder writes `mark` to it.
-    fn take(&self, cursor: Option<u32>, bytes: usize, mark: u64) -> usize {
-        let cursor = cursor.map(|index| self.cursors.get(index));
-        let grant = match size::block_class(bytes, 1) {
-            Some(class) => self.allocate_block(cursor, class),
-            None => self.allocate_large(bytes, 1),
-        };
-        let grant = grant.unwrap_or_else(|| panic!("MODEL: the arena is full"));
-        let found = world::read(grant.address);
-        assert!(grant.dirty > 0 || found == 0, "a fresh block holds {found}");
-        world::write(grant.address, mark);
-        grant.address
-    }
-
-    /// Frees a block, which must still hold `mark` (I1).
-    fn give(&self, cursor: Option<u32>, address: usize, mark: u64) {
-        assert_eq!(world::read(address), mark, "overwritten");
-        world::write(address, mark + 100);
-        self.free(cursor, address).unwrap_or_else(|misuse| panic!("{misuse:?}"));
-    }
-
-    fn free(&self, cursor: Option<u32>, address: usize) -> Result<(), Misuse> {
-        let cursor = cursor.map(|index| self.cursors.get(index));
-        match self.find(address)? {
-            Found::Medium { head, class, index } => self.release_block(cursor, head, class, index),
-            Found::Large { head } => self.release_large(head).map(|_| ()),
-        }
-    }
-
-    fn exit(&self, cursor: u32) {
-        self.give_up_all(self.cursors.get(cursor));
-    }
-
-    fn state(&self, address: usize) -> State {
-        self.slots[self.head(address).unwrap_or(0) as usize].word().state()
-    }
-
-    /// When all is freed and nobody owns a span: every slot is in its pool, once, and the books balance.
-    fn assert_all_free(&self) {
-        model::end_threads();
-        let (mut slots, mut touched) = (0, 0);
-        self.for_each_slot(|head, slot| {
-            assert_eq!(slot.word().state(), State::Free, "slot {head}");
-            assert_eq!(self.blocks[head as usize].count(), 0, "slot {head}");
-            slots += 1;
-            touched += slot.touched.load(super::Relaxed);
-        });
-        assert_eq!(self.free_resident_bytes(), touched);
-        let pooled =
-            (0..SLOT_CLASSES).map(|class| std::iter::from_fn(move || self.pop_slot(class, 0, super::slot::End::Front)));
-        assert_eq!(pooled.map(Iterator::count).sum::<usize>(), slots);
-    }
 }

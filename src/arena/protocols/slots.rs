@@ -1,39 +1,26 @@
 //! Slots: handed over between threads, carved, freed twice.
 #![forbid(unsafe_code)]
 
-use super::{arena, join, spawn, watch, Arena, Change, Misuse, Model, UNIT_BLOCK};
-use std::rc::Rc;
+use super::frame::{arena, end, free_twice, full_slots, join, with, UNIT_BLOCK};
+use super::{Change, Model};
 
-fn full_slot() -> (Rc<Arena>, usize) {
-    let arena = arena();
-    watch(&arena);
-    let block = arena.take(None, UNIT_BLOCK, 1);
-    (arena, block)
-}
-
-/// Takes a block and gives it back.
-fn user(arena: &Rc<Arena>, mark: u64) -> loom::thread::JoinHandle<()> {
-    let arena = arena.clone();
-    spawn(move || {
-        let block = arena.take(None, UNIT_BLOCK, mark);
-        arena.give(None, block, mark);
-    })
-}
-
+/// A slot is freed while another thread takes one: it gets that slot, with what its last holder wrote, or the other one.
 #[test]
 fn hand_over() {
     Model {
-        name: "slots handed over between two threads",
+        name: "slot handed over from one thread to another",
         body: || {
-            let (arena, block) = full_slot();
-            let other = user(&arena, 2);
-            arena.give(None, block, 1);
-            let next = arena.take(None, UNIT_BLOCK, 3);
-            arena.give(None, next, 3);
-            join([other]);
+            let (arena, [first, second]) = full_slots();
+            arena.give(None, second, 2);
+            let other = with(&arena, |arena| arena.take(None, UNIT_BLOCK, 3));
+            arena.give(None, first, 1);
+            let third = end(other);
+            let fourth = arena.take(None, UNIT_BLOCK, 4);
+            arena.give(None, third, 3);
+            arena.give(None, fourth, 4);
             arena.assert_all_free();
         },
-        preemptions: Some(1),
+        preemptions: None,
         real_locks: false,
         mutants: &[
             ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
@@ -43,19 +30,36 @@ fn hand_over() {
     .check();
 }
 
+/// Two threads want the one free slot.
+#[test]
+fn competition() {
+    Model {
+        name: "one free slot for two threads",
+        body: || {
+            let (arena, [first, second]) = full_slots();
+            arena.give(None, first, 1);
+            let other = with(&arena, |arena| arena.take(None, UNIT_BLOCK, 3));
+            let fourth = arena.take(None, UNIT_BLOCK, 4);
+            let third = end(other);
+            for (block, mark) in [(second, 2), (third, 3), (fourth, 4)] {
+                arena.give(None, block, mark);
+            }
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip)],
+    }
+    .check();
+}
+
 #[test]
 fn double_free() {
     Model {
         name: "double free of a large block",
         body: || {
-            let (arena, block) = full_slot();
-            let other = {
-                let arena = arena.clone();
-                spawn(move || arena.free(None, block))
-            };
-            let mine = arena.free(None, block);
-            let theirs = other.join().unwrap_or_else(|_| panic!("MODEL: a panic"));
-            assert!([(Ok(()), Err(Misuse::DoubleFree)), (Err(Misuse::DoubleFree), Ok(()))].contains(&(mine, theirs)));
+            let (arena, [block]) = full_slots();
+            free_twice(&arena, None, block);
             arena.assert_all_free();
         },
         preemptions: None,
@@ -71,16 +75,43 @@ fn carving() {
         name: "slots carved by two threads",
         body: || {
             let arena = arena();
-            watch(&arena);
-            let other = user(&arena, 1);
-            let block = arena.take(None, UNIT_BLOCK, 2);
+            let other = with(&arena, |arena| arena.take(None, UNIT_BLOCK, 1));
+            let second = arena.take(None, UNIT_BLOCK, 2);
+            let first = end(other);
+            arena.give(None, first, 1);
+            arena.give(None, second, 2);
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[("arena/slot.rs", "let _guard = self.frontier.lock();", Change::Skip)],
+    }
+    .check();
+}
+
+/// Both threads free and take: more than can be explored completely.
+#[test]
+fn exchange() {
+    Model {
+        name: "slots freed and taken by two threads",
+        body: || {
+            let (arena, [first]) = full_slots();
+            let other = with(&arena, |arena| {
+                let block = arena.take(None, UNIT_BLOCK, 2);
+                arena.give(None, block, 2);
+            });
+            arena.give(None, first, 1);
+            let third = arena.take(None, UNIT_BLOCK, 3);
+            arena.give(None, third, 3);
             join([other]);
-            arena.give(None, block, 2);
             arena.assert_all_free();
         },
         preemptions: Some(2),
         real_locks: false,
-        mutants: &[("arena/slot.rs", "let _guard = self.frontier.lock();", Change::Skip)],
+        mutants: &[
+            ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+            ("arena/mod.rs", "return Some(lock.lock());", Change::Skip),
+        ],
     }
     .check();
 }

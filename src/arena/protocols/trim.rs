@@ -2,38 +2,85 @@
 //! zero, and what is said to be fresh is.
 #![forbid(unsafe_code)]
 
-use super::{arena, join, spawn, watch, world, Arena, Change, Model, LARGE, SMALL, UNIT_BLOCK};
-use std::rc::Rc;
+use super::frame::{arena, end, free_of, full_slots, full_span, join, with, LARGE, SMALL, UNIT_BLOCK};
+use super::{world, Arena, Change, Model};
 
-fn trimmer(arena: &Rc<Arena>, work: impl Fn(&Arena) + 'static) -> loom::thread::JoinHandle<()> {
-    let arena = arena.clone();
-    spawn(move || work(&arena))
+/// The dead pages of a span are given back while its owner allocates.
+#[test]
+fn dead_pages_against_owner() {
+    Model {
+        name: "trim of a span against its owner",
+        body: || {
+            let (arena, cursor, [first, second]) = full_span(SMALL);
+            arena.give(Some(cursor), second, 2);
+            let head = arena.head(first).unwrap_or(0);
+            let trimmer = with(&arena, move |arena| arena.trim_span(head, 0));
+            let third = arena.take(Some(cursor), SMALL, 3);
+            end(trimmer);
+            arena.give(Some(cursor), third, 3);
+            arena.give(Some(cursor), first, 1);
+            arena.exit(cursor);
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[
+            ("arena/block_table.rs", "fetch_or(bit(index), Acquire)", Change::Split),
+            ("arena/block_table.rs", "fetch_or(bit(index), Acquire)", Change::Relax),
+            ("arena/block_table.rs", "fetch_and(!bit(index), Release)", Change::Relax),
+        ],
+    }
+    .check();
 }
 
-/// A span of two blocks: the second is free, the first is freed by another thread, the owner allocates, and its dead
-/// pages are purged, all at once.
+/// The dead pages of a span without owner are given back while its last block is freed: it is recycled once.
+#[test]
+fn dead_pages_against_recycling() {
+    Model {
+        name: "trim of a span against remote free and recycling",
+        body: || {
+            let arena = arena();
+            let cursor = arena.cursor();
+            let first = arena.take(Some(cursor), SMALL, 1);
+            arena.exit(cursor);
+            let (head, free) = (arena.head(first).unwrap_or(0), free_of(&arena, first, 1));
+            let trimmer = with(&arena, move |arena| arena.trim_span(head, 0));
+            free(&arena);
+            arena.use_free_slot();
+            end(trimmer);
+            arena.assert_all_free();
+        },
+        preemptions: Some(3),
+        real_locks: false,
+        mutants: &[
+            ("arena/span.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
+            ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
+            ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
+        ],
+    }
+    .check();
+}
+
+/// A span of two blocks: the second is free, the first is freed by another thread, the owner allocates and ends, and its
+/// dead pages are given back, all at once.
 #[test]
 fn dead_pages_of_a_span() {
     Model {
-        name: "trim of a span against its owner and a remote free",
+        name: "trim of a span against its owner's exit and a remote free",
         body: || {
-            let arena = arena();
-            watch(&arena);
-            let cursor = arena.enter_thread().unwrap_or_else(|| panic!("MODEL: no cursor"));
-            let [first, second] = [1, 2].map(|mark| arena.take(Some(cursor), SMALL, mark));
+            let (arena, cursor, [first, second]) = full_span(SMALL);
             arena.give(Some(cursor), second, 2);
-            let (head, class) = (arena.head(first).unwrap_or(0), 0);
-            let trimmer = trimmer(&arena, move |arena| {
-                arena.trim_span(head, class);
-            });
-            let other = trimmer_free(&arena, first);
+            let head = arena.head(first).unwrap_or(0);
+            let trimmer = with(&arena, move |arena| arena.trim_span(head, 0));
+            let other = with(&arena, move |arena| arena.give(None, first, 1));
             let third = arena.take(Some(cursor), SMALL, 3);
             arena.exit(cursor);
             arena.give(None, third, 3);
-            join([trimmer, other]);
+            end(trimmer);
+            join([other]);
             arena.assert_all_free();
         },
-        preemptions: Some(2),
+        preemptions: Some(1),
         real_locks: false,
         mutants: &[
             ("arena/block_table.rs", "fetch_or(bit(index), Acquire)", Change::Split),
@@ -47,29 +94,69 @@ fn dead_pages_of_a_span() {
     .check();
 }
 
-fn trimmer_free(arena: &Rc<Arena>, block: usize) -> loom::thread::JoinHandle<()> {
-    trimmer(arena, move |arena| arena.give(None, block, 1))
+/// The pages of a free slot are given back while another thread allocates it.
+#[test]
+fn purge_against_allocation() {
+    Model {
+        name: "purge of a free slot against allocation",
+        body: || {
+            let (arena, [first]) = full_slots();
+            arena.give(None, first, 1);
+            let purger = with(&arena, |arena| arena.purge_slots(0));
+            arena.use_free_slot();
+            end(purger);
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[
+            ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
+            ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+        ],
+    }
+    .check();
+}
+
+/// A slot is freed while free slots are given back: nothing stays that the books do not know.
+#[test]
+fn purge_against_free() {
+    Model {
+        name: "purge of free slots against free",
+        body: || {
+            let (arena, [first]) = full_slots();
+            let purger = with(&arena, |arena| arena.purge_slots(0));
+            arena.give(None, first, 1);
+            end(purger);
+            arena.purge_slots(0);
+            assert_eq!((arena.free_resident_bytes(), arena.resident_bytes(), world::read(first)), (0, 0, 0));
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[("arena/mod.rs", "return Some(lock.lock());", Change::Skip)],
+    }
+    .check();
 }
 
 /// Pages of free slots are given back while two threads allocate and free.
 #[test]
 fn purge_of_free_slots() {
     Model {
-        name: "purge of free slots against allocation",
+        name: "purge of free slots against two threads",
         body: || {
-            let arena = arena();
-            watch(&arena);
-            let blocks = [1, 2].map(|mark| arena.take(None, UNIT_BLOCK, mark));
-            arena.give(None, blocks[0], 1);
-            let trimmer = trimmer(&arena, |arena| {
-                arena.purge_slots(0);
+            let (arena, [first, second]) = full_slots();
+            arena.give(None, first, 1);
+            let purger = with(&arena, |arena| arena.purge_slots(0));
+            let other = with(&arena, |arena| {
+                let block = arena.take(None, UNIT_BLOCK, 3);
+                arena.give(None, block, 3);
             });
-            let other = trimmer_use(&arena);
-            arena.give(None, blocks[1], 2);
-            join([trimmer, other]);
+            arena.give(None, second, 2);
+            end(purger);
+            join([other]);
             arena.purge_slots(0);
             assert_eq!((arena.free_resident_bytes(), arena.resident_bytes()), (0, 0));
-            assert_eq!(blocks.map(world::read), [0, 0]);
+            assert_eq!([first, second].map(world::read), [0, 0]);
             arena.assert_all_free();
         },
         preemptions: Some(1),
@@ -82,32 +169,49 @@ fn purge_of_free_slots() {
     .check();
 }
 
-fn trimmer_use(arena: &Rc<Arena>) -> loom::thread::JoinHandle<()> {
-    trimmer(arena, |arena| {
-        let block = arena.take(None, UNIT_BLOCK, 3);
-        arena.give(None, block, 3);
-    })
+/// A slot gets the pages of a free one, which another thread uses: they come as they were, once, or not at all.
+#[test]
+fn moves_against_allocation() {
+    Model {
+        name: "moving pages against allocation",
+        body: || {
+            let (arena, [first]) = full_slots();
+            arena.give(None, first, 1);
+            let held = arena.take_slot(3).unwrap_or_else(|| panic!("MODEL: no slot"));
+            let other = with(&arena, Arena::use_free_slot);
+            let moved = arena.move_in(held, UNIT_BLOCK).unwrap_or_else(|_| panic!("lost"));
+            let found = world::read(arena.region.unit_address(held as usize));
+            assert!(
+                [(0, 0), (UNIT_BLOCK, 101), (UNIT_BLOCK, 200)].contains(&(moved, found)),
+                "{found} in {moved} bytes"
+            );
+            end(other);
+            arena.put_held(held);
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip)],
+    }
+    .check();
 }
 
 /// A large block takes the pages of free slots, which another thread gives back.
 #[test]
-fn moves() {
+fn moves_against_purge() {
     Model {
         name: "moving pages against purge",
         body: || {
-            let arena = arena();
-            watch(&arena);
-            let blocks = [1, 2].map(|mark| arena.take(None, UNIT_BLOCK, mark));
-            blocks.into_iter().zip([1, 2]).for_each(|(block, mark)| arena.give(None, block, mark));
-            let trimmer = trimmer(&arena, |arena| {
-                arena.purge_slots(0);
-            });
+            let (arena, [first, second]) = full_slots();
+            arena.give(None, first, 1);
+            arena.give(None, second, 2);
+            let purger = with(&arena, |arena| arena.purge_slots(0));
             let large = arena.take(None, LARGE, 4);
-            join([trimmer]);
+            end(purger);
             arena.give(None, large, 4);
             arena.assert_all_free();
         },
-        preemptions: Some(1),
+        preemptions: Some(2),
         real_locks: false,
         mutants: &[("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip)],
     }
@@ -120,17 +224,12 @@ fn trim_against_exit() {
     Model {
         name: "trim of everything against exit and remote free",
         body: || {
-            let arena = arena();
-            watch(&arena);
-            let cursor = arena.enter_thread().unwrap_or_else(|| panic!("MODEL: no cursor"));
-            let [first, second] = [1, 2].map(|mark| arena.take(Some(cursor), SMALL, mark));
+            let (arena, cursor, [first, second]) = full_span(SMALL);
             arena.give(Some(cursor), second, 2);
-            let trimmer = trimmer(&arena, |arena| {
-                arena.trim(0);
-            });
+            let trimmer = with(&arena, |arena| arena.trim(0));
             arena.exit(cursor);
             arena.give(None, first, 1);
-            join([trimmer]);
+            end(trimmer);
             arena.trim(0);
             assert_eq!(arena.resident_bytes(), 0);
             assert_eq!([first, second].map(world::read), [0, 0]);
