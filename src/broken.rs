@@ -33,6 +33,12 @@ protections! {
     RefusedPurge = "refused-purge";
     /// I2: a slot's pages count as used only after they were moved there.
     MoveOrder = "move-order";
+    /// I1: a thread that has given its cursor back goes on using it.
+    TornDown = "torn-down";
+    /// I1: `realloc` takes a block of the next allocator into the arena.
+    Sticky = "sticky";
+    /// I3: blocks from before the next allocator was found are freed like its own.
+    Bootstrap = "bootstrap";
     /// I3: what the library's own calls ask for goes to the arena.
     Busy = "busy";
     /// I3, I5: a call nested in another waits for locks.
@@ -41,6 +47,12 @@ protections! {
     Errno = "errno";
     /// I4: a thread that was cancelled may end inside `malloc` and `free`.
     Cancellation = "cancellation";
+    /// I4: `malloc_usable_size` promises more than a block has.
+    Usable = "usable";
+    /// I4: pages have 4 KiB, whatever the system says.
+    PageSize = "page-size";
+    /// I4: `free_sized` and its like ask nobody in front of the library whether the block is theirs.
+    InFront = "in-front";
     /// I4: products of `calloc` and `reallocarray` wrap around.
     Product = "product";
     /// I4: `posix_memalign` takes alignments below a pointer's size.
@@ -51,6 +63,8 @@ protections! {
     ForkLocks = "fork-locks";
     /// I5: the child keeps the spans of threads that it lacks.
     ForkRebuild = "fork-rebuild";
+    /// I5: the child of a fork that waited for the arena to be made takes no medium requests.
+    ForkGate = "fork-gate";
     /// I5: the child believes that it has a background thread.
     ForkThread = "fork-thread";
     /// I6: mode off serves phases.
@@ -61,6 +75,12 @@ protections! {
     ShowLarge = "show-large";
     /// I6: requests below the threshold go to the arena.
     Threshold = "threshold";
+    /// I6: the environment of a privileged process is obeyed.
+    Privileged = "privileged";
+    /// I6: the background thread comes with the first free.
+    LateThread = "late-thread";
+    /// I7: a thread's cursor is not given back when it ends.
+    ThreadExit = "thread-exit";
     /// I7: all of the reservation is usable at once.
     Commit = "commit";
     /// I7: the arena's tables are writable for all of the reservation at once.

@@ -1,6 +1,7 @@
 //! The options: one table, read from the environment once, by the constructor.
 #![forbid(unsafe_code)]
 
+use crate::broken::{self, Broken};
 use crate::platform;
 use crate::report::{self, Escaped};
 use crate::sync::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
@@ -244,7 +245,7 @@ pub fn with_path<R>(key: Key, body: impl FnOnce(&CStr) -> R) -> Option<R> {
 
 /// Reads the environment. A privileged process keeps the defaults.
 pub fn read_environment() {
-    if platform::is_privileged() {
+    if platform::is_privileged() && !broken::is(Broken::Privileged) {
         return;
     }
     platform::for_each_variable(|name, value| {

@@ -68,6 +68,10 @@ extern "C" fn in_child() {
         background::forget_in_child();
     }
     trace::forget_in_child();
+    if !broken::is(Broken::ForkGate) {
+        // Another thread may have been about to, with an arena that it had just made.
+        router::set_gate();
+    }
     leave();
     if let Some(arena) = global::get().filter(|_| !broken::is(Broken::ForkRebuild)) {
         arena.rebuild_in_child();

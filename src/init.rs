@@ -174,7 +174,12 @@ pub fn enter_thread(arena: &'static Arena) -> Option<u32> {
 extern "C" fn leave_thread(_: *mut c_void) {
     let _busy = Busy::enter();
     let CursorState::Ready(index) = tls::Thread::current().cursor() else { return };
-    tls::set_cursor(CursorState::TornDown);
+    if broken::is(Broken::ThreadExit) {
+        return;
+    }
+    if !broken::is(Broken::TornDown) {
+        tls::set_cursor(CursorState::TornDown);
+    }
     if let Some(arena) = global::get() {
         arena.leave_thread(index);
     }

@@ -43,7 +43,8 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
         if bytes > MEDIUM_MAX {
             decay_inside_call(arena);
         }
-    } else if config::get(Key::DecayMs) != 0 && arena.may_hold(WORTH_A_THREAD_BYTES) {
+    } else if config::get(Key::DecayMs) != 0 && (arena.may_hold(WORTH_A_THREAD_BYTES) || broken::is(Broken::LateThread))
+    {
         background::wake_to_watch();
     }
 }

@@ -1,6 +1,7 @@
 //! The next allocator in link order, and a little memory until it has been found.
 //! Unsafe: calls through pointers that dlsym returned, and hands out a static buffer.
 
+use crate::broken::{self, Broken};
 use crate::platform;
 use crate::report;
 use crate::sync::{AtomicUsize, Ordering};
@@ -115,7 +116,7 @@ static FOREIGN_REALLOC: Next = Next::new(ptr::null_mut());
 pub fn look_ahead() {
     for (slot, name) in [(&FOREIGN_FREE, c"free"), (&FOREIGN_REALLOC, c"realloc")] {
         let symbol = platform::first_symbol(name);
-        if !symbol.is_null() && !platform::is_own_code(symbol) {
+        if !symbol.is_null() && !platform::is_own_code(symbol) && !broken::is(Broken::InFront) {
             slot.set(symbol);
         }
     }
@@ -358,7 +359,7 @@ fn bootstrap(bytes: usize, align: usize) -> *mut c_void {
 }
 
 fn is_bootstrap(block: *mut c_void) -> bool {
-    block.addr().wrapping_sub(BUFFER.0.get().addr()) < BOOTSTRAP_BYTES
+    !broken::is(Broken::Bootstrap) && block.addr().wrapping_sub(BUFFER.0.get().addr()) < BOOTSTRAP_BYTES
 }
 
 /// # Safety

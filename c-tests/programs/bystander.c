@@ -2,13 +2,15 @@
  *
  * Usage: bystander secure    linked with the library and privileged: the environment is ignored
  *        bystander alone     must be single-threaded later, as before unshare(CLONE_NEWUSER)
- *        bystander early     memory of before the library, of glibc's own functions and of the next allocator */
+ *        bystander early     memory of before the library, of glibc's own functions and of the next allocator
+ *        bystander hosts     a name with so many addresses that getaddrinfo's buffers grow beyond the threshold */
 #include "check.h"
 #include <dirent.h>
 #include <malloc.h>
 #include <netdb.h>
 #include <sched.h>
 #include <sys/auxv.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -111,6 +113,43 @@ static void buffers_of_libc(void) {
     printf("scandir, realpath, getaddrinfo: freed\n");
 }
 
+/* In a mount namespace of its own the process has a hosts file of its own. */
+static void many_addresses(void) {
+    enum { ADDRESSES = 600 };
+    char path[] = "/tmp/zk-hosts-XXXXXX";
+    int file = mkstemp(path);
+    CHECK(file >= 0);
+    for (int i = 0; i < ADDRESSES; i++) {
+        CHECK(dprintf(file, "127.1.%d.%d zk-test-host\n", i / 200, i % 200 + 1) > 0);
+    }
+    close(file);
+    CHECK(chmod(path, 0644) == 0);
+    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount(path, "/etc/hosts", NULL, MS_BIND, NULL) != 0) {
+        printf("impossible here: a hosts file of one's own: %s\n", strerror(errno));
+        CHECK(unlink(path) == 0);
+        return;
+    }
+    engage_arena();
+    for (int round = 0; round < 20; round++) {
+        struct addrinfo hints, *found = NULL;
+        memset(&hints, 0, sizeof hints);
+        hints.ai_family = AF_INET;
+        hints.ai_socktype = SOCK_STREAM;
+        int error = getaddrinfo("zk-test-host", "80", &hints, &found), count = 0;
+        for (struct addrinfo *each = found; each; each = each->ai_next) {
+            count++;
+        }
+        if (error || count != ADDRESSES) {
+            dprintf(2, "getaddrinfo: %s, %d addresses\n", gai_strerror(error), count);
+            _exit(1);
+        }
+        freeaddrinfo(found);
+    }
+    CHECK(unlink(path) == 0);
+    printf("getaddrinfo: %d addresses, freed\n", ADDRESSES);
+}
+
 static void early(void) {
     engage_arena();
     void *(*libc_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "__libc_malloc");
@@ -126,6 +165,9 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "secure") == 0) {
         secure();
+    } else if (strcmp(name, "hosts") == 0) {
+        check_preload();
+        many_addresses();
     } else if (strcmp(name, "alone") == 0) {
         check_preload();
         alone();

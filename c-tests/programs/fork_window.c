@@ -1,6 +1,7 @@
 /* fork at the worst moment, for certain and not by chance. Needs the library.
  *
- * Usage: fork_window carve   while another thread is taking new addresses (with shim_slow.c)
+ * Usage: fork_window first   while another thread makes the arena (with shim_slow.c)
+ *        fork_window carve   while another thread is taking new addresses (with shim_slow.c)
  *        fork_window trim    while another thread gives memory back (with shim_slow.c)
  *        fork_window move    while pages are on their way to another thread's block (with shim_slow.c)
  *        fork_window reuse   while other threads own spans full of live blocks: the child can free and use all of it */
@@ -17,6 +18,12 @@ static void *carve(void *unused) {
     void *block = malloc(600 * MIB); /* more than was ever made usable; not touched */
     CHECK(block && zk_owns(block));
     free(block);
+    return NULL;
+}
+
+static void *first(void *unused) {
+    (void)unused;
+    engage_arena();
     return NULL;
 }
 
@@ -59,6 +66,11 @@ static void child_carves(void) {
         CHECK(has_pattern(block, 4096, size));
         free(block);
     }
+}
+
+static void child_makes_it(void) {
+    engage_arena(); /* unless the parent was through with it */
+    child_carves();
 }
 
 static void child_trims(void) {
@@ -151,9 +163,13 @@ static void reuse(void) {
 
 int main(int argc, char **argv) {
     check_preload();
-    engage_arena();
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "carve") == 0) {
+    if (strcmp(name, "first") != 0) {
+        engage_arena();
+    }
+    if (strcmp(name, "first") == 0) {
+        fork_inside('r', first, child_makes_it);
+    } else if (strcmp(name, "carve") == 0) {
         fork_inside('p', carve, child_carves);
     } else if (strcmp(name, "trim") == 0) {
         dirty(8 * MIB);

@@ -1,7 +1,7 @@
 /* The edges of a process's and of a thread's life, where allocators are asked before they are ready and after they have
  * said goodbye. Same output with and without the library.
  *
- * Usage: lifecycle before-main | silent-threads | thread-keys | keys-used-up | atexit */
+ * Usage: lifecycle before-main | silent-threads | thread-keys | late-destructor | keys-used-up | atexit */
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>
@@ -114,6 +114,65 @@ static void thread_keys(void) {
     }
 }
 
+static volatile int late_runs, late_done;
+
+static void churn(uint64_t seed, volatile int *stop) {
+    enum { BLOCKS = 64 };
+    void *blocks[BLOCKS];
+    for (int round = 0; round < 3000 && !(stop && *stop); round++) {
+        for (uint64_t i = 0; i < BLOCKS; i++) {
+            CHECK((blocks[i] = malloc(9000)) != NULL);
+            fill_pattern(blocks[i], 100, seed + i);
+        }
+        for (uint64_t i = 0; i < BLOCKS; i++) {
+            CHECK(has_pattern(blocks[i], 100, seed + i));
+            free(blocks[i]);
+        }
+    }
+}
+
+/* Whoever comes now gets what the ending thread had. */
+static void *successor(void *unused) {
+    (void)unused;
+    while (!late_runs) {
+        usleep(100);
+    }
+    churn(1000, &late_done);
+    return NULL;
+}
+
+/* In the second round of destructors all keys of the first have had their turn, the library's among them. */
+static void in_second_round(void *value) {
+    if (value == (void *)1) {
+        CHECK(pthread_setspecific(again, (void *)2) == 0);
+        return;
+    }
+    late_runs = 1;
+    churn(2000, NULL);
+    late_done = 1;
+}
+
+static void *ends_late(void *unused) {
+    (void)unused;
+    churn(3000, &late_runs);
+    CHECK(pthread_setspecific(again, (void *)1) == 0);
+    return NULL;
+}
+
+/* A thread's last destructors allocate while another thread has taken its place. */
+static void late_destructor(void) {
+    engage_arena();
+    CHECK(pthread_key_create(&again, in_second_round) == 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_t ending, next;
+        late_runs = late_done = 0;
+        CHECK(pthread_create(&ending, NULL, ends_late, NULL) == 0);
+        CHECK(pthread_create(&next, NULL, successor, NULL) == 0);
+        CHECK(pthread_join(ending, NULL) == 0 && pthread_join(next, NULL) == 0);
+    }
+    check_nothing_lives();
+}
+
 /* The program has taken every key there is before the arena is made. */
 static void keys_used_up(void) {
     CHECK(pthread_key_create(&first_key, at_thread_exit) == 0 && pthread_key_create(&again, at_thread_exit) == 0);
@@ -153,6 +212,8 @@ int main(int argc, char **argv) {
         silent_threads();
     } else if (strcmp(name, "thread-keys") == 0) {
         thread_keys();
+    } else if (strcmp(name, "late-destructor") == 0) {
+        late_destructor();
     } else if (strcmp(name, "keys-used-up") == 0) {
         keys_used_up();
     } else {

@@ -71,6 +71,23 @@ int open(const char *path, int flags, ...) {
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
+/* Of the first call, before the next allocator is known; used and freed when the process ends. */
+static char *early;
+enum { EARLY_BYTES = 300 };
+
+__attribute__((destructor)) static void free_early(void) {
+    for (int i = 0; early && i < EARLY_BYTES; i++) {
+        if (early[i]) {
+            _exit(96);
+        }
+    }
+    early = (char *)realloc(early, 50000);
+    if (!early) {
+        _exit(95);
+    }
+    free(early);
+}
+
 /* dlsym itself asks for memory: what glibc's own does for its error text, at every call. */
 void *dlsym(void *handle, const char *name) {
     static void *(*real)(void *, const char *);
@@ -81,6 +98,7 @@ void *dlsym(void *handle, const char *name) {
         }
     }
     allocate(1000);
+    early = early ? early : (char *)calloc(1, EARLY_BYTES);
     if (handle == RTLD_NEXT) {
         /* RTLD_NEXT means whoever calls: as hooks do, libc's own is taken. */
         static void *libc;

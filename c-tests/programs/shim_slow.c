@@ -1,6 +1,7 @@
 /* System calls made slow, so that a fork falls into the middle of what the library does around one for certain.
  * Loaded in front of libzkalloc. The program arms it for one call: 'p' mprotect (a slot is carved, under a lock),
- * 'a' madvise (trim, under a lock), 'm' mremap (pages have been moved, and nothing was noted since). */
+ * 'a' madvise (trim, under a lock), 'm' mremap (pages have been moved, and nothing was noted since), 'r' mmap (addresses
+ * are reserved, under a lock). */
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -21,6 +22,13 @@ static void delay(char call) {
         usleep(SLOW_MICROSECONDS);
         shim_slow_inside = 0;
     }
+}
+
+void *mmap(void *at, size_t bytes, int access, int flags, int file, off_t offset) {
+    if (flags & MAP_NORESERVE) {
+        delay('r');
+    }
+    return (void *)syscall(SYS_mmap, at, bytes, access, flags, file, offset);
 }
 
 int mprotect(void *start, size_t bytes, int access) {

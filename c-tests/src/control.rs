@@ -2,7 +2,8 @@
 //! left out. A test that does not fail then shows nothing.
 
 use crate::compile::Build;
-use crate::library::{broken_library, library};
+use crate::library::{broken_library, is_root, library};
+use crate::privileged::{Privileged, Rights};
 use crate::process::{Outcome, Run};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -53,6 +54,8 @@ pub struct Control {
     pub front: Option<&'static str>,
     pub behind: Option<&'static str>,
     /// May take the right to lock all memory.
+    pub locks_memory: bool,
+    /// Runs with more rights than its user has, and linked with the library instead of preloaded.
     pub privileged: bool,
     pub with: Ending,
     pub without: Ending,
@@ -71,6 +74,14 @@ struct Seen {
     in_time: bool,
 }
 
+impl Seen {
+    fn of(run: Run) -> Self {
+        let outcome = run.finish_or_kill();
+        let in_time = outcome.killed_after.is_none();
+        Self { outcome, in_time }
+    }
+}
+
 impl Control {
     /// Starts from nothing but names; the other fields are set by struct update.
     pub const fn new(promise: &'static str, protection: &'static str, source: &'static str) -> Self {
@@ -82,6 +93,7 @@ impl Control {
             env: &[],
             front: None,
             behind: None,
+            locks_memory: false,
             privileged: false,
             with: Ending::Quiet,
             without: Ending::Hangs,
@@ -121,6 +133,12 @@ impl Control {
     }
 
     fn run(&self, library: &Path, left_out: Option<&str>, limit: Duration) -> Seen {
+        if self.privileged {
+            let program =
+                Privileged::new(self.source, library, Rights::SetUser).unwrap_or_else(|error| panic!("{error}"));
+            let run = program.run().args(self.args).envs(self.env).timeout(limit);
+            return Seen::of(left_out.into_iter().fold(run, |run, name| run.env("ZKALLOC_BROKEN", name)));
+        }
         let shim = |source: Option<&'static str>| source.map(|source| Build::shared(source).program());
         let (front, behind) = (shim(self.front), shim(self.behind));
         let preload: Vec<String> = [front.as_deref(), Some(library), behind.as_deref()]
@@ -132,15 +150,13 @@ impl Control {
         variables.extend(left_out.map(|name| ("ZKALLOC_BROKEN", name.to_owned())));
         variables.extend(self.env.iter().map(|&(name, value)| (name, value.to_owned())));
         let program = Build::new(self.source).program();
-        let run = if self.privileged && !is_root() {
+        let run = if self.locks_memory && !is_root() {
             let run = Run::new("sudo").args(["-n", "env"]);
             run.args(variables.iter().map(|(name, value)| format!("{name}={value}"))).arg(program)
         } else {
             variables.iter().fold(Run::new(program), |run, (name, value)| run.env(name, value))
         };
-        let outcome = run.args(self.args).timeout(limit).finish_or_kill();
-        let in_time = outcome.killed_after.is_none();
-        Seen { outcome, in_time }
+        Seen::of(run.args(self.args).timeout(limit))
     }
 
     fn is(&self, ending: Ending, seen: &Seen) -> bool {
@@ -172,9 +188,4 @@ impl Control {
                 Ending::Signal(signal) => status.signal() == Some(signal),
             }
     }
-}
-
-fn is_root() -> bool {
-    // SAFETY: takes no arguments, always succeeds.
-    unsafe { libc::geteuid() == 0 }
 }

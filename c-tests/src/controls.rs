@@ -26,6 +26,24 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I1", "trim-live", "trim.c")
     },
     Control {
+        args: &["late-destructor"],
+        with: SameAsPlain,
+        // Counts that two threads change at once; or a block that both of them get.
+        without: OneOf(&[
+            CheckFails("stats.live_blocks == 0 && stats.live_bytes == 0"),
+            CheckFails("stats.arena_allocs == stats.arena_frees"),
+            CheckFails("has_pattern(blocks[i], 100, seed + i)"),
+            Aborts("double free"),
+        ]),
+        ..Control::new("I1", "torn-down", "lifecycle.c")
+    },
+    Control {
+        args: &["auto"],
+        with: Prints("auto: as designed\n"),
+        without: CheckFails("moved && !zk_owns(moved) && !zk_owns((char *)moved + GROWTH[i] - 1)"),
+        ..Control::new("I1", "sticky", "ownership.c")
+    },
+    Control {
         with: SameAsPlain,
         without: CheckFails("all_zero(blocks[i], round % 2 ? SIZES[s] : SIZES[s] - SIZES[s] / 8)"),
         ..Control::new("I2", "zeroing", "contract_memory.c")
@@ -54,6 +72,37 @@ pub const CONTROLS: &[Control] = &[
         env: &[("ZK_ALLOC_RETAIN_MB", "0")],
         without: Hangs,
         ..Control::new("I3", "nested", "process_edges.c")
+    },
+    Control {
+        behind: Some("shim_hooks.c"),
+        with: Prints("contents kept\n"),
+        without: Signal(libc::SIGABRT),
+        ..Control::new("I3", "bootstrap", "chain.c")
+    },
+    Control {
+        args: &["madvise", "late"],
+        env: &[("ZK_ALLOC_RETAIN_MB", "0"), ("ZK_ALLOC_BACKGROUND", "0")],
+        with: Prints("madvise, late: survived\n"),
+        without: CheckFails("errno == 77"),
+        ..Control::new("I4", "errno", "sandbox.c")
+    },
+    Control {
+        with: SameAsPlain,
+        without: CheckFails("all_zero(blocks[i], round % 2 ? SIZES[s] : SIZES[s] - SIZES[s] / 8)"),
+        ..Control::new("I4", "usable", "contract_memory.c")
+    },
+    Control {
+        args: &["pages", "16384"],
+        env: &[("ZK_TEST_PAGE", "16384")],
+        behind: Some("shim_page.c"),
+        without: CheckFails("malloc_usable_size(large) % page == 0 && zk_owns(large)"),
+        ..Control::new("I4", "page-size", "limits.c")
+    },
+    Control {
+        front: Some("shim_allocator.c"),
+        with: Prints("contents kept\n"),
+        without: Signal(libc::SIGABRT),
+        ..Control::new("I4", "in-front", "chain.c")
     },
     Control { args: &["errno"], without: CheckFails("errno == 77"), ..Control::new("I4", "errno", "process_edges.c") },
     Control {
@@ -87,6 +136,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I4", "misuse", "misuse.c")
     },
     Control {
+        args: &["first"],
+        front: Some("shim_slow.c"),
+        without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
+        ..Control::new("I5", "fork-locks", "fork_window.c")
+    },
+    Control {
         args: &["carve"],
         front: Some("shim_slow.c"),
         without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
@@ -97,6 +152,12 @@ pub const CONTROLS: &[Control] = &[
         front: Some("shim_slow.c"),
         without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
         ..Control::new("I5", "fork-locks", "fork_window.c")
+    },
+    Control {
+        args: &["first"],
+        front: Some("shim_slow.c"),
+        without: CheckFails("status == 0"),
+        ..Control::new("I5", "fork-gate", "fork_window.c")
     },
     Control {
         args: &["reuse"],
@@ -130,6 +191,23 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I6", "threshold", "ownership.c")
     },
     Control {
+        args: &["secure"],
+        env: &[("ZK_ALLOC_MIN_BYTES", "100000")],
+        privileged: true,
+        without: CheckFails("zk_version && zk_min_arena_bytes() == 4096"),
+        ..Control::new("I6", "privileged", "bystander.c")
+    },
+    Control {
+        args: &["alone"],
+        without: CheckFails("threads() == 1"),
+        ..Control::new("I6", "late-thread", "bystander.c")
+    },
+    Control {
+        args: &["short", "20000"],
+        without: CheckFails("stats.threads_seen >= count && stats.resident_bytes <= 64 * MIB"),
+        ..Control::new("I7", "thread-exit", "limits.c")
+    },
+    Control {
         args: &["data", "2048"],
         env: SMALL_PAGES,
         without: CheckFails("read_stats().reserved_bytes >= 64 * GIB"),
@@ -137,19 +215,19 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         args: &["all"],
-        privileged: true,
+        locks_memory: true,
         without: CheckFails("status_bytes(\"VmRSS\") <= 300 * MIB"),
         ..Control::new("I7", "commit", "mlock.c")
     },
     Control {
         args: &["all-new"],
-        privileged: true,
+        locks_memory: true,
         without: CheckFails("status_bytes(\"VmRSS\") <= 300 * MIB"),
         ..Control::new("I7", "commit", "mlock.c")
     },
     Control {
         args: &["tables"],
-        privileged: true,
+        locks_memory: true,
         without: CheckFails("status_bytes(\"VmRSS\") <= 200 * MIB"),
         ..Control::new("I7", "tables", "mlock.c")
     },

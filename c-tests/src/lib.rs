@@ -9,6 +9,7 @@ mod controls;
 mod header;
 mod impossible;
 mod library;
+mod privileged;
 mod process;
 mod stats;
 
@@ -18,5 +19,6 @@ pub use controls::CONTROLS;
 pub use header::{committed_header, generate_header, header_path};
 pub use impossible::impossible_here;
 pub use library::{broken_library, library, repository, temporary_dir};
+pub use privileged::{Privileged, Rights};
 pub use process::{Outcome, Run};
 pub use stats::StatsFile;

@@ -56,3 +56,8 @@ pub fn temporary_dir(label: &str) -> PathBuf {
     fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     dir
 }
+
+pub fn is_root() -> bool {
+    // SAFETY: takes no arguments, always succeeds.
+    unsafe { libc::geteuid() == 0 }
+}

@@ -1,8 +1,9 @@
 //! Processes that the library should leave alone, and blocks that are not its own.
 
-use c_tests::{impossible_here, library, repository, temporary_dir, Build, Outcome, Run, StatsFile};
+use c_tests::{
+    impossible_here, library, repository, temporary_dir, Build, Outcome, Privileged, Rights, Run, StatsFile,
+};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,37 +58,27 @@ fn binaries_that_bring_jemalloc() {
     fs::remove_dir_all(dir).expect("a directory of ours");
 }
 
-/// A program that is linked with the library, so that the loader brings it along, and runs as another user.
-#[test]
-fn privileged_programs_ignore_the_environment() {
-    // SAFETY: takes no arguments.
-    if unsafe { libc::geteuid() } != 0 {
-        return impossible_here("AT_SECURE: a setuid program of another user takes root to make");
-    }
-    // Where any user may read.
-    let dir = std::env::temp_dir().join(format!("zk-secure-{}", std::process::id()));
-    fs::create_dir_all(&dir).expect("a directory of ours");
-    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("ours");
-    fs::copy(library(), dir.join("libzkalloc.so")).expect("the library");
-    let (program, place) = (dir.join("program"), dir.display());
-    let source = repository().join("c-tests/programs/bystander.c");
-    Run::new("gcc")
-        .args(["-std=gnu11", "-D_GNU_SOURCE", "-O1", "-fno-builtin", "-pthread"])
-        .arg(format!("-I{}", repository().join("include").display()))
-        .arg(source)
-        .arg("-o")
-        .arg(&program)
-        .arg(format!("-L{place}"))
-        .args(["-Wl,--no-as-needed", "-lzkalloc", &format!("-Wl,-rpath,{place}")])
-        .finish()
-        .expect_success();
-    std::os::unix::fs::chown(&program, Some(65534), Some(65534)).expect("root may");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).expect("ours");
-    let report = dir.join("stats.json");
+/// A program that is linked with the library, so that the loader brings it along, and has more rights than its user.
+fn ignores_the_environment(rights: Rights) {
+    let program = match Privileged::new("bystander.c", &library(), rights) {
+        Ok(program) => program,
+        Err(reason) => return impossible_here(&format!("AT_SECURE by {rights:?}: {reason}")),
+    };
+    // Where any user may write: that it is not written must be the library's choice.
+    let report = std::env::temp_dir().join(format!("zk-privileged-{}.json", std::process::id()));
     let env = [("ZK_ALLOC_MODE", "off"), ("ZK_ALLOC_MIN_BYTES", "100000"), ("ZK_ALLOC_TYPO", "1")];
-    Run::new(&program).arg("secure").envs(&env).env("ZK_ALLOC_STATS", &report).finish().expect_quiet_success();
+    program.run().arg("secure").envs(&env).env("ZK_ALLOC_STATS", &report).finish().expect_quiet_success();
     assert!(!report.exists(), "ZK_ALLOC_STATS was obeyed");
-    fs::remove_dir_all(dir).expect("a directory of ours");
+}
+
+#[test]
+fn setuid_programs_ignore_the_environment() {
+    ignores_the_environment(Rights::SetUser);
+}
+
+#[test]
+fn programs_with_file_capabilities_ignore_the_environment() {
+    ignores_the_environment(Rights::Capability);
 }
 
 #[test]
@@ -121,6 +112,14 @@ fn blocks_of_libc_and_its_buffers() {
 }
 
 #[test]
+fn a_name_with_many_addresses() {
+    finish(Build::new("bystander.c").plain().arg("hosts"));
+    for min_bytes in ["4096", "0"] {
+        finish(Build::new("bystander.c").preloaded().arg("hosts").env("ZK_ALLOC_MIN_BYTES", min_bytes));
+    }
+}
+
+#[test]
 fn a_plugin_bound_to_libc() {
     let plugin = Build::shared("plugin.c").program();
     finish(Build::new("deepbind.c").preloaded().arg(plugin));
@@ -149,31 +148,4 @@ fn short_children_pay_nothing() {
     traced.finish().expect_success();
     let trace = fs::read_to_string(file.path()).expect("strace wrote it");
     assert!(trace.contains("exited with 0") && !trace.contains("CLONE_THREAD"), "{trace}");
-}
-
-/// User and system time of one process that does nothing, in microseconds: the least of many batches, so that a busy
-/// machine does not decide.
-fn start_up_us(preloaded: bool) -> f64 {
-    const CHILDREN: u32 = 50;
-    let script = format!("i=0; while [ $i -lt {CHILDREN} ]; do /bin/true; i=$((i+1)); done; times");
-    let run = Run::new("sh").args(["-c", &script]);
-    let run = if preloaded { run.preload() } else { run };
-    let outcome = run.finish().expect_success();
-    // The second line: user and system time of the children, "0m0.010000s 0m0.020000s".
-    let line = outcome.stdout.lines().nth(1).expect("two lines").to_owned();
-    let seconds: f64 = line
-        .split_whitespace()
-        .map(|time| {
-            let (minutes, seconds) = time.trim_end_matches('s').split_once('m').expect("minutes and seconds");
-            minutes.parse::<f64>().expect("a number") * 60.0 + seconds.parse::<f64>().expect("a number")
-        })
-        .sum();
-    seconds * 1e6 / f64::from(CHILDREN)
-}
-
-#[test]
-fn starting_a_process_costs_at_most_half_a_millisecond_more() {
-    let least = |preloaded| (0..12).map(|_| start_up_us(preloaded)).fold(f64::MAX, f64::min);
-    let (plain, ours) = (least(false), least(true));
-    assert!(plain > 0.0 && ours - plain <= 500.0, "{ours:.0} us preloaded, {plain:.0} us without");
 }

@@ -29,12 +29,18 @@ macro_rules! controls {
 
 controls! {
     i1_reset = "reset";
+    i1_torn_down = "torn-down";
+    i1_sticky = "sticky";
     i1_trim_live = "trim-live";
     i2_zeroing = "zeroing";
     i2_refused_purge = "refused-purge";
     i2_move_order = "move-order";
     i3_busy = "busy";
     i3_i5_nested = "nested";
+    i3_bootstrap = "bootstrap";
+    i4_usable = "usable";
+    i4_page_size = "page-size";
+    i4_in_front = "in-front";
     i4_errno = "errno";
     i4_cancellation = "cancellation";
     i4_product = "product";
@@ -42,11 +48,15 @@ controls! {
     i4_misuse = "misuse";
     i5_fork_locks = "fork-locks";
     i5_fork_rebuild = "fork-rebuild";
+    i5_fork_gate = "fork-gate";
     i5_fork_thread = "fork-thread";
     i6_mode_off = "mode-off";
     i6_forwarding = "forwarding";
     i6_show_large = "show-large";
     i6_threshold = "threshold";
+    i6_privileged = "privileged";
+    i6_late_thread = "late-thread";
+    i7_thread_exit = "thread-exit";
     i7_commit = "commit";
     i7_tables = "tables";
     i7_on_demand = "on-demand";

@@ -77,12 +77,33 @@ pub unsafe extern "C" fn realloc(pointer: *mut c_void, bytes: usize) -> *mut c_v
             let block = unsafe { Block::from_program(block) };
             realloc_in_arena(arena, block, bytes)
         }
+        None if broken::is(Broken::Sticky) && !router::is_small(bytes) => {
+            // SAFETY: the caller's block, and not the arena's.
+            unsafe { move_into_arena(pointer, bytes) }
+        }
         None => {
             router::note_system_request(bytes);
             // SAFETY: not the arena's, so the next allocator's: it stays there at every size.
             unsafe { system::realloc(pointer, bytes) }
         }
     }
+}
+
+/// What `realloc` must not do ([`Broken::Sticky`]).
+///
+/// # Safety
+/// `pointer` is a live block of the next allocator.
+unsafe fn move_into_arena(pointer: *mut c_void, bytes: usize) -> *mut c_void {
+    let new = allocate(bytes);
+    if !new.is_null() {
+        // SAFETY: the caller's block.
+        let before = unsafe { system::malloc_usable_size(pointer) };
+        // SAFETY: both blocks hold so much.
+        unsafe { new.cast::<u8>().copy_from_nonoverlapping(pointer.cast(), before.min(bytes)) };
+        // SAFETY: the caller's block, which nobody uses any more.
+        unsafe { system::free(pointer) };
+    }
+    new
 }
 
 fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c_void {

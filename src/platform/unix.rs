@@ -87,7 +87,7 @@ fn errno_location() -> *mut c_int {
 pub fn page_bytes() -> usize {
     // SAFETY: sysconf takes no pointers.
     let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(bytes).unwrap_or(4096)
+    usize::try_from(bytes).ok().filter(|_| !broken::is(Broken::PageSize)).unwrap_or(4096)
 }
 
 pub fn process_id() -> u32 {
