@@ -139,7 +139,7 @@ impl Idle {
         if is_used {
             *self = Self { activity, since_ns: now_ns, is_undumped: false };
         }
-        let idle_ms = (now_ns - self.since_ns) / 1_000_000;
+        let idle_ms = now_ns.saturating_sub(self.since_ns) / 1_000_000;
         let decay_ms = u64::try_from(config::get(Key::DecayMs)).ok().filter(|_| !broken::is(Broken::Decay));
         if !is_used && decay_ms.is_some_and(|decay_ms| idle_ms >= decay_ms) {
             arena.trim(0);

@@ -48,7 +48,7 @@ pub fn phase_ends(arena: &Arena, survivors: Live) {
         "{{\"name\": \"phase {number}\", \"cat\": \"phase\", \"ph\": \"X\", \"ts\": {}, \"dur\": {}, \"pid\": {}, \
          \"tid\": 0, \"args\": {{\"peak_live_bytes\": {}, \"survivor_blocks\": {}, \"survivor_bytes\": {}}}}}",
         Micros(began_ns),
-        Micros(platform::now_ns() - began_ns),
+        Micros(platform::now_ns().saturating_sub(began_ns)),
         platform::process_id(),
         arena.phase_peak_bytes(),
         survivors.blocks,

@@ -1,6 +1,6 @@
 //! Preloaded together with others: allocators, a tracer, hooks on what the library calls, an auditor. Before and behind.
 
-use c_tests::{library, Build, Run};
+use c_tests::{library, temporary_dir, Build, Run};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,6 +52,46 @@ fn mimalloc() {
 #[test]
 fn tcmalloc() {
     allocator("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4");
+}
+
+/// glibc's own checker. In front of the library it does not get every block back: `dlsym` hides what it defines.
+#[test]
+fn libc_malloc_debug() {
+    let other = installed("/lib/x86_64-linux-gnu/libc_malloc_debug.so.0", "libc6");
+    for (tunables, first, second) in [("3", &library(), &other), ("0", &library(), &other), ("0", &other, &library())] {
+        let run = chain().preloaded().arg("fork").env("GLIBC_TUNABLES", format!("glibc.malloc.check={tunables}"));
+        preload(run, &[first, second]).finish().expect_quiet_success();
+    }
+}
+
+/// They hook what programs ask of files, and look their own functions up meanwhile.
+#[test]
+fn fakeroot_and_eatmydata() {
+    for (file, package) in [("libfakeroot/libfakeroot-sysv.so", "libfakeroot"), ("libeatmydata.so", "libeatmydata1")] {
+        both_orders(&installed(format!("{DEBIAN}/{file}"), package));
+    }
+}
+
+/// A clock that allocates and goes back, as libfaketime's may.
+#[test]
+fn a_bad_clock() {
+    both_orders(&Build::shared("shim_clock.c").program());
+}
+
+/// An allocator that lacks functions which the library has.
+#[test]
+fn an_allocator_without_reallocarray() {
+    both_orders(&Build::shared("shim_allocator.c").program());
+}
+
+/// Linked in and preloaded, from two places: two arenas, one behind the other.
+#[test]
+fn the_library_twice() {
+    let dir = temporary_dir("twice");
+    let copy = dir.join("libzkalloc.so");
+    std::fs::copy(library(), &copy).expect("a directory of ours");
+    both_orders(&copy);
+    std::fs::remove_dir_all(dir).expect("a directory of ours");
 }
 
 /// Without forks: a lock of its own may be held by its timer's thread then, with plain libc as well.
