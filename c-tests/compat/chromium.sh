@@ -16,6 +16,7 @@ run() {
     fi
     if ! "${as_user[@]}" unshare --user true 2>/dev/null; then sandbox=(--no-sandbox); fi
     echo "sandbox ${sandbox[*]:-in use}"
+    [ ${#sandbox[@]} -ne 0 ] || zygote
     local round
     for ((round = 0; round < 3 * SCALE; round++)); do
         tracked "${as_user[@]}" $chromium "${sandbox[@]}" --disable-gpu --virtual-time-budget=20000 \
@@ -23,6 +24,41 @@ run() {
             die "chromium: $(tail -n 5 chromium.log)"
         grep -o '<pre.*</pre>' page.out
     done
+}
+
+# The zygote has to be single-threaded when it enters its sandbox, and forks every renderer: all of them carry the library.
+zygote() {
+    local first children pid found=0 leader
+    echo '<p>waits' >waits.html
+    "${as_user[@]}" $chromium --disable-gpu --user-data-dir="$PWD/zygote" --remote-debugging-port=0 \
+        "file://$PWD/waits.html" >zygote.log 2>&1 &
+    leader=$!
+    until_true 60 has_renderer $leader
+    for pid in $(descendants $leader); do
+        if tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- '--type=\(zygote\|renderer\)'; then
+            grep -q libzkalloc.so "/proc/$pid/maps" && found=1
+            [ "$found" -eq "$WITH_LIBRARY" ] || die "process $pid: library loaded $found, expected $WITH_LIBRARY"
+        fi
+    done
+    kill $leader
+    wait $leader || true
+    echo "zygote and renderer run"
+}
+
+descendants() {
+    local child
+    for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+        echo "$child"
+        descendants "$child"
+    done
+}
+
+has_renderer() {
+    local pid
+    for pid in $(descendants "$1"); do
+        if tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- '--type=renderer'; then return 0; fi
+    done
+    return 1
 }
 
 "$@"
