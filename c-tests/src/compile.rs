@@ -56,12 +56,12 @@ impl Build {
 
     /// Runs the program without the library.
     pub fn plain(&self) -> Run {
-        Run::new(self.program()).env("ZK_TEST_PRELOAD", "0")
+        Run::program(self.program()).env("ZK_TEST_PRELOAD", "0")
     }
 
     /// Runs the program under the library. The program itself checks that it is (`programs/check.h`).
     pub fn preloaded(&self) -> Run {
-        Run::new(self.program()).preload().env("ZK_TEST_PRELOAD", "1")
+        Run::program(self.program()).preload().env("ZK_TEST_PRELOAD", "1")
     }
 
     fn compile(&self, name: &str) -> PathBuf {

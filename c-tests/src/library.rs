@@ -38,9 +38,10 @@ fn built(variable: &str, default: &str, command: &str) -> PathBuf {
     })
 }
 
-/// Directory for compiled programs, shared by all tests.
+/// Directory for compiled programs, shared by all tests: `$ZKALLOC_SCRATCH`, which another compiler's programs need,
+/// else `target/c-tests`.
 pub fn scratch_dir() -> PathBuf {
-    let dir = target_dir().join("c-tests");
+    let dir = env::var_os("ZKALLOC_SCRATCH").map_or_else(|| target_dir().join("c-tests"), PathBuf::from);
     fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     dir
 }

@@ -18,11 +18,22 @@ const POLL: Duration = Duration::from_millis(2);
 pub struct Run {
     command: Command,
     timeout: Duration,
+    /// The command is `$ZKALLOC_RUNNER`, which starts the program.
+    through_runner: bool,
 }
 
 impl Run {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self::from_command(Command::new(program))
+    }
+
+    /// A program for the library under test: started by `$ZKALLOC_RUNNER`, if that is set, because this machine cannot
+    /// (scripts/cross-check). What the runner is to preload into it stands in `ZKALLOC_RUNNER_PRELOAD`.
+    pub fn program(program: impl AsRef<OsStr>) -> Self {
+        match std::env::var_os("ZKALLOC_RUNNER") {
+            None => Self::new(program),
+            Some(runner) => Self { through_runner: true, ..Self::new(runner).arg(program) },
+        }
     }
 
     pub fn from_command(mut command: Command) -> Self {
@@ -37,7 +48,7 @@ impl Run {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that a time-out also ends what the program started.
         command.process_group(0);
-        Self { command, timeout: DEFAULT_TIMEOUT }
+        Self { command, timeout: DEFAULT_TIMEOUT, through_runner: false }
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -87,6 +98,9 @@ impl Run {
 
     /// Runs it. A program that exceeds its time is killed, which the outcome tells.
     pub fn finish_or_kill(mut self) -> Outcome {
+        if self.through_runner {
+            self.preload_through_runner();
+        }
         let label: String = format!("{:?}", self.command).chars().take(LONGEST_LABEL).collect();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {label}: {error}"));
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
@@ -100,6 +114,14 @@ impl Run {
             stderr: stderr.join().expect("the reader does not panic"),
             killed_after: status.is_none().then_some(self.timeout),
             label,
+        }
+    }
+
+    /// The runner is this machine's own program, and must not load the library itself.
+    fn preload_through_runner(&mut self) {
+        let preload = self.command.get_envs().find(|(name, _)| *name == "LD_PRELOAD");
+        if let Some(preload) = preload.and_then(|(_, value)| value).map(OsStr::to_owned) {
+            self.command.env_remove("LD_PRELOAD").env("ZKALLOC_RUNNER_PRELOAD", preload);
         }
     }
 }

@@ -59,7 +59,7 @@ fn every_thread_key_is_taken() {
 fn open_late_and_close_early(library: &Path) -> Outcome {
     let late =
         Build::with_flags("late.c", &["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-pthread"]);
-    Run::new(late.program()).arg(library).timeout(TIMEOUT).finish()
+    Run::program(late.program()).arg(library).timeout(TIMEOUT).finish()
 }
 
 /// Opened by `dlopen` while threads allocate, closed while they are inside it.
