@@ -1,12 +1,23 @@
-//! Link options of the preloadable library.
+//! Link options of the preloadable library, and how its functions come before those of the system.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        // Threads hold exit functions of the library and blocks of its arena: it must never be unloaded.
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
-        // Every symbol is resolved at load: no lazy binding, which may allocate, inside a call.
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,now");
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libzkalloc.so");
+    // The loader replaces function by function, as a table says; else it takes the first of a name.
+    println!("cargo::rustc-check-cfg=cfg(interposes)");
+    match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux") => {
+            // Threads hold exit functions of the library and blocks of its arena: it must never be unloaded.
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+            // Every symbol is resolved at load: no lazy binding, which may allocate, inside a call.
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-z,now");
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libzkalloc.so");
+        }
+        Ok("macos") => {
+            println!("cargo::rustc-cfg=interposes");
+            // Nothing is loaded that nothing comes from (the libc crate asks for libiconv).
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-dead_strip_dylibs");
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libzkalloc.dylib");
+        }
+        _ => {}
     }
 }

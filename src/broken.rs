@@ -6,7 +6,8 @@
 
 macro_rules! protections {
     ($($(#[$meta:meta])* $variant:ident = $name:literal;)*) => {
-        /// A protection.
+        /// A protection. Not every system's platform layer has all of them.
+        #[cfg_attr(interposes, allow(dead_code))]
         #[derive(Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Broken {

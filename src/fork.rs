@@ -23,7 +23,7 @@ pub fn register() {
 
 /// Runs after the handlers of everybody who registered later. Until the other two have run, what this thread asks for
 /// goes to the next allocator, and what it frees takes no lock.
-extern "C" fn prepare() {
+pub extern "C" fn prepare() {
     if !broken::is(Broken::ForkLocks) {
         acquire();
     }
@@ -58,12 +58,12 @@ fn leave() {
     FORKS.fetch_add(1, Relaxed);
 }
 
-extern "C" fn in_parent() {
+pub extern "C" fn in_parent() {
     leave();
     tls::clear_busy();
 }
 
-extern "C" fn in_child() {
+pub extern "C" fn in_child() {
     if !broken::is(Broken::ForkThread) {
         background::forget_in_child();
     }

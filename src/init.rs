@@ -8,6 +8,7 @@ use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::system::interposed::Interposed;
 use crate::tls::{self, Busy, CursorState};
 use crate::{fork, report, retention, router, stats, system, trace};
 use core::ffi::c_void;
@@ -33,6 +34,9 @@ pub fn start() {
     broken::read_environment();
     system::look_ahead();
     system::warm_up();
+    if platform::MAY_MISS_FUNCTIONS {
+        look_at_loader();
+    }
     config::read_environment();
     if config::get(Key::Poison) == 1 && config::get(Key::Wipe) == 1 {
         report::line(format_args!(
@@ -54,6 +58,15 @@ pub fn start() {
     }
     let _guard = router::PHASES.lock.lock();
     router::set_gate();
+}
+
+/// Without either `malloc` or `free` of the other images there is no use in an arena.
+fn look_at_loader() {
+    let interposed = Interposed::look(platform::exercise_allocator);
+    FAILED.store(interposed != Interposed::Both, Relaxed);
+    if let Some(complaint) = interposed.complaint() {
+        report::line(format_args!("{complaint}: every request goes to the next allocator"));
+    }
 }
 
 /// The process ends; the program's own destructors have run.

@@ -1,6 +1,8 @@
 //! The next allocator in link order, and a little memory until it has been found.
 //! Unsafe: calls through pointers that dlsym returned, and hands out a static buffer.
 
+pub mod interposed;
+
 use crate::broken::{self, Broken};
 use crate::platform;
 use crate::report;
@@ -105,6 +107,15 @@ pub fn resolve() {
         report::fatal(format_args!("no allocator to forward to: dlsym(RTLD_NEXT, \"malloc\") found nothing"));
     }
     platform::clear_symbol_error();
+}
+
+/// As the constructor does. The slots are the test's alone until it drops what this returns.
+#[cfg(test)]
+pub fn resolve_for_test() -> std::sync::MutexGuard<'static, ()> {
+    static SLOTS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let guard = SLOTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    resolve();
+    guard
 }
 
 /// `free` and `realloc` as the process calls them, where they are not this library's: an allocator stands in front of it,

@@ -1,10 +1,12 @@
-//! What the loader calls, and asks for.
+//! What the loader calls.
 //! Unsafe: functions that run before and after `main`.
 
 use crate::init;
 
 #[ctor::ctor(unsafe)]
 fn constructor() {
+    #[cfg(interposes)]
+    super::zone::register();
     init::start();
 }
 
@@ -12,13 +14,3 @@ fn constructor() {
 fn destructor() {
     init::finish();
 }
-
-// Parts of `core` that were compiled for unwinding name this function of `std`. Panics abort here, so nobody calls it;
-// hidden, so that the library does not export it.
-core::arch::global_asm!(
-    ".pushsection .text.zkalloc_eh_personality,\"ax\"",
-    ".globl rust_eh_personality",
-    ".hidden rust_eh_personality",
-    "rust_eh_personality:",
-    ".popsection"
-);

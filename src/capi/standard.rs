@@ -5,6 +5,9 @@
 //! said of them in its manual holds. `errno` is ENOMEM where a block is refused, and is kept by `free`. Safe to call
 //! from any thread, after fork, and before the library's constructor has run.
 
+// Where the loader replaces function by function (capi/interposed.rs), it does so with fewer.
+#![cfg_attr(interposes, allow(dead_code))]
+
 use super::checks;
 use crate::arena::Arena;
 use crate::block::{self, Block};
@@ -13,7 +16,7 @@ use crate::{platform, router, system};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn malloc(bytes: usize) -> *mut c_void {
     allocate(bytes)
 }
@@ -33,7 +36,7 @@ fn allocate(bytes: usize) -> *mut c_void {
     unsafe { system::malloc(bytes) }
 }
 
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn calloc(count: usize, bytes: usize) -> *mut c_void {
     // A product that overflows is the next allocator's to refuse.
     if let Some(total) = checks::array_bytes(count, bytes).filter(|&total| !router::is_small(total)) {
@@ -47,7 +50,7 @@ pub extern "C" fn calloc(count: usize, bytes: usize) -> *mut c_void {
 
 /// # Safety
 /// `pointer` is null or a live block.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn free(pointer: *mut c_void) {
     match router::owner(pointer.addr()) {
         // SAFETY: the program's block.
@@ -68,7 +71,7 @@ unsafe fn free_in_arena(arena: &'static Arena, pointer: *mut c_void) {
 
 /// # Safety
 /// `pointer` is null or a live block.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn realloc(pointer: *mut c_void, bytes: usize) -> *mut c_void {
     let Some(block) = NonNull::new(pointer) else { return allocate(bytes) };
     match router::owner(pointer.addr()) {
@@ -130,7 +133,7 @@ fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c
 
 /// # Safety
 /// `pointer` is null or a live block.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn reallocarray(pointer: *mut c_void, count: usize, bytes: usize) -> *mut c_void {
     match checks::array_bytes(count, bytes) {
         Some(total) => {
@@ -152,7 +155,7 @@ pub unsafe extern "C" fn reallocarray(pointer: *mut c_void, count: usize, bytes:
 
 /// # Safety
 /// `out` points to a pointer.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn posix_memalign(out: *mut *mut c_void, align: usize, bytes: usize) -> c_int {
     if !router::is_small(bytes) && checks::is_posix_alignment(align) {
         if let Some(block) = router::allocate(bytes, align, false) {
@@ -165,7 +168,7 @@ pub unsafe extern "C" fn posix_memalign(out: *mut *mut c_void, align: usize, byt
     unsafe { system::posix_memalign(out, align, bytes) }
 }
 
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn aligned_alloc(align: usize, bytes: usize) -> *mut c_void {
     if !router::is_small(bytes) && checks::is_alignment(align) {
         if let Some(block) = router::allocate(bytes, align, false) {
@@ -176,7 +179,7 @@ pub extern "C" fn aligned_alloc(align: usize, bytes: usize) -> *mut c_void {
     unsafe { system::aligned_alloc(align, bytes) }
 }
 
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn memalign(align: usize, bytes: usize) -> *mut c_void {
     if !router::is_small(bytes) && checks::is_alignment(align) {
         if let Some(block) = router::allocate(bytes, align, false) {
@@ -188,12 +191,12 @@ pub extern "C" fn memalign(align: usize, bytes: usize) -> *mut c_void {
     unsafe { system::memalign(align, bytes) }
 }
 
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn valloc(bytes: usize) -> *mut c_void {
     memalign(platform::page_bytes(), bytes)
 }
 
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn pvalloc(bytes: usize) -> *mut c_void {
     let page_bytes = platform::page_bytes();
     match checks::whole_pages(bytes, page_bytes) {
@@ -207,7 +210,7 @@ pub extern "C" fn pvalloc(bytes: usize) -> *mut c_void {
 
 /// # Safety
 /// `pointer` is null or a live block.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn malloc_usable_size(pointer: *mut c_void) -> usize {
     match router::owner(pointer.addr()).zip(NonNull::new(pointer)) {
         Some((arena, pointer)) => {
@@ -222,7 +225,7 @@ pub unsafe extern "C" fn malloc_usable_size(pointer: *mut c_void) -> usize {
 
 /// # Safety
 /// As `free`.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn cfree(pointer: *mut c_void) {
     // SAFETY: the caller's.
     unsafe { free_anywhere(pointer) }
@@ -232,7 +235,7 @@ pub unsafe extern "C" fn cfree(pointer: *mut c_void) {
 ///
 /// # Safety
 /// As `free`.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn free_sized(pointer: *mut c_void, _bytes: usize) {
     // SAFETY: the caller's.
     unsafe { free_anywhere(pointer) }
@@ -242,7 +245,7 @@ pub unsafe extern "C" fn free_sized(pointer: *mut c_void, _bytes: usize) {
 ///
 /// # Safety
 /// As `free`.
-#[no_mangle]
+#[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub unsafe extern "C" fn free_aligned_sized(pointer: *mut c_void, _align: usize, _bytes: usize) {
     // SAFETY: the caller's.
     unsafe { free_anywhere(pointer) }

@@ -1,12 +1,12 @@
-//! Linux: mappings, futex, processors, and thread-local storage that needs no call.
-//! Unsafe: every function here is a system call, a call into libc, or the thread pointer.
+//! Linux: what becomes of pages, futex, processors.
+//! Unsafe: every function here is a system call or a call into libc.
 
+use super::mapping::at;
 use super::unix::{errno, set_errno, with_errno_kept, without_cancellation};
-use super::{HugePages, Move, Reservation};
+use super::{ForkHandler, HugePages, Move};
 use crate::broken::{self, Broken};
 use crate::sync::{AtomicI64, AtomicU32, Ordering::Relaxed};
-use core::arch::{asm, global_asm};
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 use core::ptr;
 
 /// # Safety
@@ -19,53 +19,9 @@ pub(super) unsafe fn raw_errno_location() -> *mut c_int {
 /// What `pthread_setcancelstate` takes.
 pub(super) const CANCEL_DISABLE: c_int = 1;
 
-/// Reserves `bytes` addresses aligned to `align`. They must be committed before they are used.
-pub fn reserve(bytes: usize, align: usize) -> Option<Reservation> {
-    let span = bytes.checked_add(align)?;
-    let start = map(span)?;
-    let base = start.next_multiple_of(align);
-    release(start, base - start);
-    release(base + bytes, start + span - (base + bytes));
-    Some(Reservation { base, bytes })
-}
-
-/// Inaccessible: strict overcommit does not charge for that, and `mlockall` does not fault it in.
-fn map(bytes: usize) -> Option<usize> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let access = if broken::is(Broken::Commit) { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_NONE };
-    let start = with_errno_kept(|| {
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-        unsafe { libc::mmap(ptr::null_mut(), bytes, access, flags, -1, 0) }
-    });
-    (start != libc::MAP_FAILED).then_some(start as usize)
-}
-
-/// Gives addresses back that [`reserve`] returned.
-pub fn release(start: usize, bytes: usize) {
-    if bytes == 0 {
-        return;
-    }
-    with_errno_kept(|| {
-        // SAFETY: I1: the caller hands over a part of its own reservation that holds no block.
-        unsafe { libc::munmap(at(start), bytes) }
-    });
-}
-
-/// Makes reserved pages usable; false when the system has no memory to promise.
-pub fn commit(start: usize, bytes: usize) -> bool {
-    with_errno_kept(|| {
-        // SAFETY: I1: the range lies in the library's own reservation; more access never harms a block.
-        unsafe { libc::mprotect(at(start), bytes, libc::PROT_READ | libc::PROT_WRITE) == 0 }
-    })
-}
-
-/// Makes reserved pages readable: zeroes, which cost nothing.
-pub fn make_readable(start: usize, bytes: usize) -> bool {
-    with_errno_kept(|| {
-        // SAFETY: I1: the range lies in the library's own reservation and was never writable.
-        unsafe { libc::mprotect(at(start), bytes, libc::PROT_READ) == 0 }
-    })
-}
+/// What `reserve` asks for beyond what every Unix knows: no promise of memory.
+pub(super) const RESERVE_FLAGS: c_int = libc::MAP_NORESERVE;
+pub(super) const RESERVE_TAG: c_int = -1;
 
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 pub fn purge(start: usize, bytes: usize) -> bool {
@@ -167,10 +123,6 @@ fn advise(start: usize, bytes: usize, advice: c_int) -> bool {
     })
 }
 
-fn at(address: usize) -> *mut c_void {
-    ptr::with_exposed_provenance_mut(address)
-}
-
 /// Processors this process may run on.
 pub fn processors() -> usize {
     let mut set = core::mem::MaybeUninit::<libc::cpu_set_t>::zeroed();
@@ -242,8 +194,7 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
 
 /// Like [`futex_wait`], for at most `timeout_ms`.
 pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
-    let timeout =
-        libc::timespec { tv_sec: (timeout_ms / 1000) as libc::time_t, tv_nsec: (timeout_ms % 1000 * 1_000_000) as _ };
+    let timeout = libc::timespec { tv_sec: (timeout_ms / 1000) as _, tv_nsec: (timeout_ms % 1000 * 1_000_000) as _ };
     let saved = errno();
     // SAFETY: as in `futex_wait`; `timeout` outlives the call.
     unsafe {
@@ -296,84 +247,30 @@ fn filters() -> i64 {
     })
 }
 
-/// The NUMA node the calling thread runs on. No system call: a filter may forbid this one.
+/// The NUMA node the calling thread runs on. No system call with glibc: a filter may forbid this one.
 pub fn numa_node() -> usize {
-    extern "C" {
-        fn getcpu(cpu: *mut libc::c_uint, node: *mut libc::c_uint) -> c_int;
-    }
     let mut node: libc::c_uint = 0;
     with_errno_kept(|| {
-        // SAFETY: both pointers may be null; `node` is live.
+        // SAFETY: the first pointer may be null; `node` is live.
         unsafe { getcpu(ptr::null_mut(), ptr::from_mut(&mut node)) }
     });
     node as usize
 }
 
-// One thread-local word, initial-exec: its offset from the thread pointer is read through the GOT, so that no access
-// calls __tls_get_addr, which may allocate. `#[thread_local]` with a TLS model is not in stable Rust.
-#[cfg(target_arch = "x86_64")]
-global_asm!(
-    ".pushsection .tbss.zkalloc_thread_word,\"awT\",@nobits",
-    ".p2align 3",
-    ".hidden zkalloc_thread_word",
-    ".globl zkalloc_thread_word",
-    ".type zkalloc_thread_word,@object",
-    ".size zkalloc_thread_word, 8",
-    "zkalloc_thread_word:",
-    ".zero 8",
-    ".popsection"
-);
-#[cfg(target_arch = "aarch64")]
-global_asm!(
-    ".pushsection .tbss.zkalloc_thread_word,\"awT\",%nobits",
-    ".p2align 3",
-    ".hidden zkalloc_thread_word",
-    ".globl zkalloc_thread_word",
-    ".type zkalloc_thread_word,%object",
-    ".size zkalloc_thread_word, 8",
-    "zkalloc_thread_word:",
-    ".zero 8",
-    ".popsection"
-);
-
-#[inline(always)]
-fn thread_word_location() -> *mut u64 {
-    let location: *mut u64;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: computes an address; reads the GOT and the thread control block only.
-    unsafe {
-        asm!(
-            "mov {0}, qword ptr [rip + zkalloc_thread_word@GOTTPOFF]",
-            "add {0}, qword ptr fs:[0]",
-            out(reg) location,
-            options(pure, nomem, nostack)
-        )
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
-    unsafe {
-        asm!(
-            "adrp {0}, :gottprel:zkalloc_thread_word",
-            "ldr {0}, [{0}, #:gottprel_lo12:zkalloc_thread_word]",
-            "mrs {1}, tpidr_el0",
-            "add {0}, {0}, {1}",
-            out(reg) location,
-            out(reg) _,
-            options(pure, nomem, nostack)
-        )
-    }
-    location
+#[cfg(not(target_env = "musl"))]
+extern "C" {
+    fn getcpu(cpu: *mut libc::c_uint, node: *mut libc::c_uint) -> c_int;
 }
 
-/// The calling thread's word: 0 in a new thread. Only `tls.rs` gives it a meaning.
-#[inline(always)]
-pub fn thread_word() -> u64 {
-    // SAFETY: the location is this thread's own, valid while the thread runs. Volatile: a signal handler may change it.
-    unsafe { thread_word_location().read_volatile() }
+/// musl has no such function.
+#[cfg(target_env = "musl")]
+unsafe fn getcpu(cpu: *mut libc::c_uint, node: *mut libc::c_uint) -> libc::c_long {
+    // SAFETY: the caller's pointers; the third is not used since Linux 2.6.24.
+    unsafe { libc::syscall(libc::SYS_getcpu, cpu, node, ptr::null_mut::<libc::c_void>()) }
 }
 
-#[inline(always)]
-pub fn set_thread_word(value: u64) {
-    // SAFETY: as in `thread_word`.
-    unsafe { thread_word_location().write_volatile(value) }
+/// Registers the three fork handlers. May allocate.
+pub fn at_fork(prepare: ForkHandler, parent: ForkHandler, child: ForkHandler) -> bool {
+    // SAFETY: the handlers are functions of this library, which is never unloaded.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) == 0 }
 }

@@ -2,13 +2,25 @@
 //! The only place in the tree that may name an operating system.
 
 #[cfg(target_os = "linux")]
+mod elf;
+#[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+mod mapping;
 #[cfg(loom)]
 pub mod model;
 mod unix;
+#[cfg(any(interposes, test))]
+pub mod zone;
 
 #[cfg(target_os = "linux")]
+pub use elf::*;
+#[cfg(target_os = "linux")]
 pub use linux::*;
+#[cfg(target_os = "macos")]
+pub use macos::*;
+pub use mapping::{commit, make_readable, release, reserve};
 pub use unix::*;
 // These come before those of the same names above.
 #[cfg(loom)]
@@ -18,8 +30,11 @@ pub use model::{
     unused_memory_bytes,
 };
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 compile_error!("libzkalloc: no platform layer for this operating system");
+
+/// Runs before or after a fork.
+pub type ForkHandler = extern "C" fn();
 
 /// A range of addresses that belongs to the library alone.
 #[derive(Clone, Copy, Debug)]

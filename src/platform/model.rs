@@ -1,7 +1,7 @@
 //! The platform under the model checker (`--cfg loom`, tests only): a futex, threads and pages that loom watches.
 #![forbid(unsafe_code)]
 
-use super::{linux, HugePages, Move, Reservation};
+use super::{mapping, HugePages, Move, Reservation};
 use crate::sync::model::{change, enter_child, is_gone, is_not_in_child, spawn, Change};
 use crate::sync::{AtomicU32, Ordering::SeqCst};
 use core::ffi::c_void;
@@ -168,8 +168,8 @@ pub fn reserve(bytes: usize, align: usize) -> Option<Reservation> {
     if let Some(known) = made.get(&bytes) {
         return Some(*known);
     }
-    let new = linux::reserve(bytes, align)?;
-    linux::commit(new.base, new.bytes);
+    let new = mapping::reserve(bytes, align)?;
+    mapping::commit(new.base, new.bytes);
     made.insert(bytes, new);
     Some(new)
 }

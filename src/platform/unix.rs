@@ -2,39 +2,8 @@
 //! Unsafe: every function here is a call into libc.
 
 use crate::broken::{self, Broken};
-use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ffi::{c_int, c_void, CStr};
 use core::ptr;
-
-/// The next definition of `name` in link order, or null.
-pub fn next_symbol(name: &CStr) -> *mut c_void {
-    // SAFETY: `name` is a C string; RTLD_NEXT needs no handle.
-    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
-}
-
-/// What the process calls by this name: the first definition in link order, or null.
-pub fn first_symbol(name: &CStr) -> *mut c_void {
-    // SAFETY: `name` is a C string; RTLD_DEFAULT needs no handle.
-    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
-}
-
-/// True: this library defines what lies at the address.
-pub fn is_own_code(address: *const c_void) -> bool {
-    let object = |address| {
-        let mut found = core::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-        // SAFETY: `found` is live; any address may be asked about.
-        let known = unsafe { libc::dladdr(address, found.as_mut_ptr()) } != 0;
-        // SAFETY: zeroed is a valid one.
-        known.then(|| unsafe { found.assume_init() }.dli_fbase)
-    };
-    // A function that nobody else can define: it is not exported.
-    object(address) == object(process_id as *const c_void)
-}
-
-/// Forgets a failed [`next_symbol`], so that the program's own `dlerror` does not find it.
-pub fn clear_symbol_error() {
-    // SAFETY: no arguments.
-    unsafe { libc::dlerror() };
-}
 
 /// Runs `body` and puts `errno` back to what it was before.
 pub fn with_errno_kept<R>(body: impl FnOnce() -> R) -> R {
@@ -188,10 +157,16 @@ pub fn identify_file(fd: c_int) -> Option<FileIdentity> {
     let found = unsafe { found.assume_init() };
     let is_regular = found.st_mode & libc::S_IFMT == libc::S_IFREG;
     (error == 0).then_some(FileIdentity {
-        device: found.st_dev,
+        device: device_number(found.st_dev),
         inode: found.st_ino,
         bytes: is_regular.then_some(found.st_size as u64),
     })
+}
+
+/// Signed on some systems.
+#[allow(clippy::unnecessary_cast)]
+fn device_number(device: libc::dev_t) -> u64 {
+    device as u64
 }
 
 pub fn close_file(fd: c_int) {
@@ -225,11 +200,7 @@ pub fn now_ns() -> u64 {
 
 /// Calls `visit` with name and value of every environment variable.
 pub fn for_each_variable(mut visit: impl FnMut(&[u8], &[u8])) {
-    extern "C" {
-        static environ: *const *const c_char;
-    }
-    // SAFETY: libc owns `environ`; it is read in the constructor, before the program can change it.
-    let mut entry = unsafe { environ };
+    let mut entry = super::environment();
     if entry.is_null() {
         return;
     }
@@ -261,14 +232,6 @@ pub fn create_exit_key(release: extern "C" fn(*mut c_void)) -> Option<u32> {
 pub fn at_thread_exit(key: u32, value: usize) -> bool {
     // SAFETY: the key was made by `create_exit_key`; the value is never dereferenced.
     unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, ptr::without_provenance(value)) == 0 }
-}
-
-pub type ForkHandler = extern "C" fn();
-
-/// Registers the three fork handlers. May allocate.
-pub fn at_fork(prepare: ForkHandler, parent: ForkHandler, child: ForkHandler) -> bool {
-    // SAFETY: the handlers are functions of this library, which is never unloaded.
-    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) == 0 }
 }
 
 /// Starts a detached thread with every signal blocked and a small stack. May allocate. False: the system refused.

@@ -1,0 +1,188 @@
+//! macOS: what becomes of pages, waiting and waking, processors, the next allocator. No page can be moved to another
+//! address, there are no huge pages to ask for, and core dumps leave nothing out.
+//! Unsafe: every function here is a call into libSystem.
+
+mod interpose;
+mod word;
+mod zone;
+
+pub use interpose::*;
+pub use word::{set_thread_word, thread_word};
+pub use zone::*;
+
+use super::mapping::at;
+use super::unix::with_errno_kept;
+use super::{ForkHandler, HugePages, Move};
+use crate::sync::AtomicU32;
+use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ptr;
+use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+extern "C" {
+    fn _NSGetEnviron() -> *const *const *const c_char;
+    fn issetugid() -> c_int;
+    fn __ulock_wait(operation: u32, word: *const c_void, expected: u64, timeout_us: u32) -> c_int;
+    fn __ulock_wake(operation: u32, word: *const c_void, value: u64) -> c_int;
+}
+
+// Without std nobody names libSystem to the linker.
+#[link(name = "System")]
+extern "C" {}
+
+// As in elf.rs: named by parts of `core`, called by nobody.
+#[cfg(not(test))]
+core::arch::global_asm!(
+    ".section __TEXT,__text",
+    ".globl _rust_eh_personality",
+    ".private_extern _rust_eh_personality",
+    "_rust_eh_personality:",
+    ".byte 0",
+);
+
+/// What `pthread_setcancelstate` takes.
+pub(super) const CANCEL_DISABLE: c_int = 0;
+
+/// Memory is promised when it is touched, here, so there is no flag for that; the tag shows in `vmmap`.
+pub(super) const RESERVE_FLAGS: c_int = 0;
+/// `VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1)`.
+pub(super) const RESERVE_TAG: c_int = (240u32 << 24) as c_int;
+
+/// # Safety
+/// None needed: every thread has an `errno`.
+pub(super) unsafe fn raw_errno_location() -> *mut c_int {
+    // SAFETY: no arguments, always succeeds.
+    unsafe { libc::__error() }
+}
+
+/// The array that `for_each_variable` reads. A library cannot name `environ` itself here.
+pub(super) fn environment() -> *const *const c_char {
+    // SAFETY: always gives the place of the process's `environ`.
+    let place = unsafe { _NSGetEnviron() };
+    // SAFETY: as above; read in the constructor, before the program can change it.
+    unsafe { place.read() }
+}
+
+/// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
+///
+/// New pages in place of the old: MADV_DONTNEED keeps contents here, and MADV_FREE_REUSABLE leaves open for how long.
+pub fn purge(start: usize, bytes: usize) -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    with_errno_kept(|| {
+        // SAFETY: I1: the caller passes usable pages of the reservation in which no block lives. One step for the
+        // kernel: nobody else can be given these addresses in between.
+        unsafe { libc::mmap(at(start), bytes, access, flags, RESERVE_TAG, 0) == at(start) }
+    })
+}
+
+/// Nothing is asked of the kernel: the library's own account is used.
+pub fn resident(_start: usize, _bytes: usize) -> Option<usize> {
+    None
+}
+
+pub fn move_pages(_from: usize, _to: usize, _bytes: usize) -> Move {
+    Move::Refused
+}
+
+pub fn mappings() -> Option<usize> {
+    None
+}
+
+/// Faults a range in for writing; contents stay.
+pub fn populate(start: usize, bytes: usize) -> bool {
+    for page in (start..start + bytes).step_by(super::page_bytes()) {
+        let byte: *mut u8 = at(page).cast();
+        // SAFETY: I1: the range lies in usable pages of the reservation, and holds no block: nobody else writes to it.
+        let byte = unsafe { AtomicU8::from_ptr(byte) };
+        byte.fetch_or(0, Relaxed);
+    }
+    true
+}
+
+pub fn advise_huge(_start: usize, _bytes: usize, _wish: HugePages) -> bool {
+    false
+}
+
+pub fn advise_dump(_start: usize, _bytes: usize, _dumped: bool) -> bool {
+    false
+}
+
+pub fn processors() -> usize {
+    // SAFETY: takes no pointers.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    usize::try_from(online).unwrap_or(1).max(1)
+}
+
+/// Memory that nobody uses now.
+pub fn unused_memory_bytes() -> usize {
+    let mut pages: u32 = 0;
+    let mut bytes = size_of::<u32>();
+    let name = c"vm.page_free_count";
+    with_errno_kept(|| {
+        // SAFETY: `pages` is live and `bytes` long.
+        unsafe { libc::sysctlbyname(name.as_ptr(), ptr::from_mut(&mut pages).cast(), &mut bytes, ptr::null_mut(), 0) }
+    });
+    (pages as usize).saturating_mul(super::page_bytes())
+}
+
+pub fn numa_nodes(_most: usize) -> usize {
+    1
+}
+
+pub fn numa_node() -> usize {
+    0
+}
+
+/// True in a setuid or otherwise privileged process, whose environment is not to be believed.
+pub fn is_privileged() -> bool {
+    // SAFETY: takes no pointers.
+    unsafe { issetugid() != 0 }
+}
+
+/// Tells the processor that the caller spins.
+pub fn relax() {
+    core::hint::spin_loop();
+}
+
+/// `UL_COMPARE_AND_WAIT`, with which the system's own C++ library waits, and `ULF_NO_ERRNO`.
+const WAIT: u32 = 1 | 0x0100_0000;
+/// `ULF_WAKE_ALL`.
+const ALL: u32 = 0x100;
+
+/// Sleeps while `*word == expected`; may return at any time.
+pub fn futex_wait(word: &AtomicU32, expected: u32) {
+    // SAFETY: the word lives in the library's own metadata, which is never unmapped. A timeout of 0 is none.
+    unsafe { __ulock_wait(WAIT, ptr::from_ref(word).cast(), u64::from(expected), 0) };
+}
+
+/// Like [`futex_wait`], for at most `timeout_ms`.
+pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
+    let timeout_us = u32::try_from(timeout_ms.saturating_mul(1000)).unwrap_or(u32::MAX).max(1);
+    // SAFETY: as in `futex_wait`.
+    unsafe { __ulock_wait(WAIT, ptr::from_ref(word).cast(), u64::from(expected), timeout_us) };
+}
+
+/// Wakes one thread that sleeps on `word`, or all if `count` is more than 1.
+pub fn futex_wake(word: &AtomicU32, count: u32) {
+    let operation = if count > 1 { WAIT | ALL } else { WAIT };
+    // SAFETY: the kernel only uses the address as a key.
+    unsafe { __ulock_wake(operation, ptr::from_ref(word).cast(), 0) };
+}
+
+/// Names the calling thread, for debuggers.
+pub fn name_thread(name: &CStr) {
+    // SAFETY: a C string.
+    unsafe { libc::pthread_setname_np(name.as_ptr()) };
+}
+
+pub fn note_filters() {}
+
+/// What a sandbox forbids here is not memory.
+pub fn is_newly_filtered() -> bool {
+    false
+}
+
+/// Nothing to register: libSystem calls the fork hooks of the library's zone, after everybody's handlers and its own.
+pub fn at_fork(_prepare: ForkHandler, _parent: ForkHandler, _child: ForkHandler) -> bool {
+    true
+}

@@ -1,0 +1,55 @@
+//! The thread's word, in a thread key. Thread-local variables would not do: the first use of one allocates
+//! (`_tlv_bootstrap`), and a key's value lies in the thread's own structure.
+//! Unsafe: calls into libSystem.
+
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
+use Ordering::{AcqRel, Acquire};
+
+const NO_KEY: u64 = u64::MAX;
+static KEY: AtomicU64 = AtomicU64::new(NO_KEY);
+
+/// The calling thread's word: 0 in a new thread. Only `tls.rs` gives it a meaning.
+#[inline]
+pub fn thread_word() -> u64 {
+    // Acquire: pairs with the AcqRel in `create`.
+    match KEY.load(Acquire) {
+        NO_KEY => 0,
+        // SAFETY: a key that is never deleted.
+        key => unsafe { libc::pthread_getspecific(key) }.addr() as u64,
+    }
+}
+
+#[inline]
+pub fn set_thread_word(value: u64) {
+    let key = match KEY.load(Acquire) {
+        NO_KEY => create(),
+        key => key,
+    };
+    // SAFETY: as above; the value is never dereferenced. This does not allocate.
+    unsafe { libc::pthread_setspecific(key, ptr::without_provenance::<c_void>(value as usize)) };
+}
+
+/// At the library's first call, so that there is a key left.
+#[cold]
+fn create() -> u64 {
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: `key` is live; `keep` is a function of this library, which is never unloaded.
+    if unsafe { libc::pthread_key_create(&mut key, Some(keep)) } != 0 {
+        super::super::abort();
+    }
+    match KEY.compare_exchange(NO_KEY, key, AcqRel, Acquire) {
+        Ok(_) => key,
+        Err(first) => {
+            // SAFETY: another thread was faster; nobody knows this key.
+            unsafe { libc::pthread_key_delete(key) };
+            first
+        }
+    }
+}
+
+/// As a thread ends, its keys' values are taken; the destructors that follow still need this one.
+unsafe extern "C" fn keep(value: *mut c_void) {
+    set_thread_word(value.addr() as u64);
+}
