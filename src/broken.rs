@@ -44,6 +44,8 @@ protections! {
     Busy = "busy";
     /// I3, I5: a call nested in another waits for locks.
     Nested = "nested";
+    /// I3: what the next allocator asks of its own exported functions is asked of the arena.
+    Reentry = "reentry";
     /// I4: system calls leave their `errno` behind.
     Errno = "errno";
     /// I4: a thread that was cancelled may end inside `malloc` and `free`.

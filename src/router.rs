@@ -55,7 +55,7 @@ pub fn min_arena_bytes() -> usize {
 #[cold]
 pub fn allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
     let block = try_allocate(bytes, align, zeroed);
-    if block.is_none() && PHASES.depth() > 0 {
+    if block.is_none() && PHASES.depth() > 0 && !Thread::current().is_busy() {
         stats::count_system_alloc_in_phase();
     }
     block
@@ -93,6 +93,13 @@ fn try_allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
         block.zero(grant.dirty.min(bytes));
     }
     Some(block)
+}
+
+/// While a request that is not small is the next allocator's. musl serves some functions through others that it exports:
+/// these calls come here, and are neither asked of the arena again nor counted twice.
+#[inline]
+pub fn forward(bytes: usize) -> Option<Busy> {
+    (!is_small(bytes) && !broken::is(Broken::Reentry)).then(Busy::enter)
 }
 
 /// The arena, if the block at `address` is one of its. Everything else is the next allocator's.

@@ -13,6 +13,18 @@
 #include <unistd.h>
 #include <zkalloc.h>
 
+#ifndef __GLIBC__
+/* musl has no such function (the library has). */
+static inline void *pvalloc(size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return aligned_alloc(page, size ? (size + page - 1) & ~(page - 1) : page);
+}
+#endif
+
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)

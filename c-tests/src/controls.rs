@@ -104,6 +104,11 @@ pub const CONTROLS: &[Control] = &[
         without: Signal(libc::SIGABRT),
         ..Control::new("I4", "in-front", "chain.c")
     },
+    Control {
+        behind: Some("shim_musl.c"),
+        without: CheckFails("after.system_allocs_in_phase == before.system_allocs_in_phase + 6"),
+        ..Control::new("I3", "reentry", "stats.c")
+    },
     Control { args: &["errno"], without: CheckFails("errno == 77"), ..Control::new("I4", "errno", "process_edges.c") },
     Control {
         args: &["cancel"],

@@ -39,11 +39,13 @@ fn allocate(bytes: usize) -> *mut c_void {
 #[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn calloc(count: usize, bytes: usize) -> *mut c_void {
     // A product that overflows is the next allocator's to refuse.
-    if let Some(total) = checks::array_bytes(count, bytes).filter(|&total| !router::is_small(total)) {
+    let total = checks::array_bytes(count, bytes);
+    if let Some(total) = total.filter(|&total| !router::is_small(total)) {
         if let Some(block) = router::allocate(total, 1, true) {
             return block.into_pointer();
         }
     }
+    let _forwarding = router::forward(total.unwrap_or(0));
     // SAFETY: takes no pointer.
     unsafe { system::calloc(count, bytes) }
 }
@@ -164,6 +166,7 @@ pub unsafe extern "C" fn posix_memalign(out: *mut *mut c_void, align: usize, byt
             return 0;
         }
     }
+    let _forwarding = router::forward(bytes);
     // SAFETY: the caller's variable.
     unsafe { system::posix_memalign(out, align, bytes) }
 }
@@ -187,6 +190,7 @@ pub extern "C" fn memalign(align: usize, bytes: usize) -> *mut c_void {
         }
     }
     let align = if broken::is(Broken::Forwarding) { 1 } else { align };
+    let _forwarding = router::forward(bytes);
     // SAFETY: takes no pointer.
     unsafe { system::memalign(align, bytes) }
 }
