@@ -15,10 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* noplt: in a program that is not position-independent the linker would otherwise settle a weak function as null for
+/* How the functions are found. macOS: the linker wants to know every function, so they are looked up when they are
+ * called; elsewhere on request (ZK_USE_DLSYM), and else they are weak.
+ * noplt: in a program that is not position-independent the linker would otherwise settle a weak function as null for
  * good, before any library is loaded. */
-#if defined(__APPLE__)
-#define ZK_API extern __attribute__((weak_import))
+#if defined(__APPLE__) && !defined(ZK_USE_DLSYM)
+#define ZK_USE_DLSYM
+#endif
+#if defined(ZK_USE_DLSYM)
+#include <dlfcn.h>
+#define ZK_API extern
 #elif defined(__has_attribute)
 #if __has_attribute(noplt)
 #define ZK_API extern __attribute__((weak, noplt))
@@ -226,6 +232,29 @@ ZK_API const char *zk_version(void);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
+
+#if defined(ZK_USE_DLSYM)
+/* The declarations above give the types alone. RTLD_DEFAULT is null on Linux, where strict C hides its name. */
+#if defined(RTLD_DEFAULT)
+#define ZK_EVERYWHERE_ RTLD_DEFAULT
+#else
+#define ZK_EVERYWHERE_ ((void *)0)
+#endif
+#define ZK_FIND_(name) (__extension__(__typeof__(&name))dlsym(ZK_EVERYWHERE_, #name))
+#define zk_begin_phase ZK_FIND_(zk_begin_phase)
+#define zk_end_phase ZK_FIND_(zk_end_phase)
+#define zk_phase_depth ZK_FIND_(zk_phase_depth)
+#define zk_set_thread_enabled ZK_FIND_(zk_set_thread_enabled)
+#define zk_owns ZK_FIND_(zk_owns)
+#define zk_trim ZK_FIND_(zk_trim)
+#define zk_prefault ZK_FIND_(zk_prefault)
+#define zk_slab_size ZK_FIND_(zk_slab_size)
+#define zk_min_arena_bytes ZK_FIND_(zk_min_arena_bytes)
+#define zk_stats_get ZK_FIND_(zk_stats_get)
+#define zk_overflow_stats ZK_FIND_(zk_overflow_stats)
+#define zk_reset_overflow_stats ZK_FIND_(zk_reset_overflow_stats)
+#define zk_version ZK_FIND_(zk_version)
+#endif
 
 /* Scope guards. A phase begins where the guard is declared and ends where its scope does, however it is left: at its
  * end, by return, break or goto, or by a C++ exception. (longjmp leaves the phase open, which is harmless: it ends with

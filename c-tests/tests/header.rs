@@ -43,6 +43,14 @@ fn at_a_fixed_address() {
     dialect("header.cpp", &["-std=c++17", "-fno-pie", "-no-pie", "-O2"]);
 }
 
+/// As on macOS.
+#[test]
+fn looked_up_when_called() {
+    dialect("header.c", &["-std=c99", "-DZK_USE_DLSYM"]);
+    dialect("header.c", &["-std=c11", "-O2", "-DZK_USE_DLSYM", "-D_GNU_SOURCE"]);
+    dialect("header.cpp", &["-std=c++17", "-O2", "-DZK_USE_DLSYM"]);
+}
+
 #[test]
 fn the_committed_header_is_current() {
     let committed = committed_header();
