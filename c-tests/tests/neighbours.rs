@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
-const DEBIAN: &str = "/usr/lib/x86_64-linux-gnu";
 
 fn installed(path: impl Into<PathBuf>, package: &str) -> PathBuf {
     let path = path.into();
@@ -34,7 +33,7 @@ fn both_orders(other: &Path) {
 
 /// An allocator works alone, and with us on either side.
 fn allocator(file: &str, package: &str) {
-    let other = installed(format!("{DEBIAN}/{file}"), package);
+    let other = installed(format!("/usr/lib/{}-linux-gnu/{file}", std::env::consts::ARCH), package);
     preload(chain().plain(), &[&other]).finish().expect_quiet_success();
     both_orders(&other);
 }
