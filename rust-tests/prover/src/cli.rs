@@ -16,9 +16,10 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = AirName::Poseidon2KoalaBear)]
     pub air: AirName,
 
-    /// Height of the trace, as a power of two [default: 17 for Poseidon2/KoalaBear, 14 for the hiding one, else 16]
-    #[arg(long, value_name = "LOG2", value_parser = clap::value_parser!(u32).range(8..=24))]
-    pub rows_log2: Option<u32>,
+    /// Height of the trace, as a power of two; of several, one for each proof in turn, and the last one for the rest
+    /// [default: 17 for Poseidon2/KoalaBear, 14 for the hiding one, else 16]
+    #[arg(long, value_name = "LOG2,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(8..=24))]
+    pub rows_log2: Vec<u32>,
 
     /// How many proofs
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -37,7 +38,7 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "stderr")]
     pub tracing: Option<TraceTo>,
 
-    /// Print the SHA-256 of each serialized proof, and fail if a proof differs from the first one
+    /// Print the SHA-256 of each serialized proof, and fail if a proof differs from the first one of its height
     #[arg(long)]
     pub digest: bool,
 
@@ -56,11 +57,18 @@ pub struct Options {
     /// Pause between proofs, as a prover that waits for the next block does
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub sleep_ms: u64,
+
+    /// Pause after the last proof, as a prover that has nothing to do
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub idle_ms: u64,
 }
 
 impl Options {
-    pub fn rows_log2(&self) -> u32 {
-        self.rows_log2.unwrap_or(self.air.default_rows_log2())
+    /// Height of the `number`th proof; the first one is 1.
+    pub fn rows_log2(&self, number: u32) -> u32 {
+        let index = number as usize - 1;
+        let height = self.rows_log2.get(index).or(self.rows_log2.last());
+        height.copied().unwrap_or(self.air.default_rows_log2())
     }
 }
 
@@ -154,6 +162,7 @@ mod tests {
         for arguments in [
             &["prover", "--air", "sha1"][..],
             &["prover", "--rows-log2", "99"],
+            &["prover", "--rows-log2", "17,,16"],
             &["prover", "--iterations", "0"],
             &["prover", "--tracing=loud"],
             &["prover", "extra"],
@@ -164,6 +173,17 @@ mod tests {
             assert!(line.starts_with("error: "), "{line}");
             assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
         }
+    }
+
+    #[test]
+    fn the_last_height_goes_on() {
+        let heights = |arguments: &[&str]| {
+            let options = Options::try_parse_from(arguments).unwrap();
+            [1, 2, 3].map(|number| options.rows_log2(number))
+        };
+        assert_eq!(heights(&["prover"]), [17; 3]);
+        assert_eq!(heights(&["prover", "--rows-log2", "12"]), [12; 3]);
+        assert_eq!(heights(&["prover", "--rows-log2", "18,15"]), [18, 15, 15]);
     }
 
     #[test]

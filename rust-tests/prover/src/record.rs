@@ -16,6 +16,7 @@ pub enum Line {
 pub struct Proof {
     /// 1 for the first proof of the process.
     pub proof: u32,
+    pub rows_log2: u32,
     pub wall_ms: f64,
     pub user_ms: f64,
     pub system_ms: f64,
@@ -39,6 +40,7 @@ pub struct Proof {
 pub struct Run {
     pub pid: u32,
     pub air: AirName,
+    /// Of the last proof.
     pub rows_log2: u32,
     pub proofs: u32,
     pub verified: u32,

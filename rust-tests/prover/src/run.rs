@@ -6,6 +6,7 @@ use crate::digest;
 use crate::measure::{allocators, kernel, milliseconds, simd, Cost, Moment, Resident};
 use crate::output::Output;
 use crate::record::{Proof, Run};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use std::{io, process, thread};
 use tracing_forest::printer::{Pretty, Printer};
@@ -43,21 +44,23 @@ fn start_tracing(to: TraceTo) -> Result<(), String> {
 
 fn prove_all<S: Statement>(options: &Options) -> Result<(), String> {
     let mut output = Output::new(options.json);
-    let mut first_digest = None;
+    let mut first_digests = BTreeMap::new();
     for number in 1..=options.iterations {
         if number > 1 && options.sleep_ms > 0 {
             thread::sleep(Duration::from_millis(options.sleep_ms));
         }
         let proof = prove_one::<S>(options, number)?;
-        if proof.digest != *first_digest.get_or_insert_with(|| proof.digest.clone()) {
-            return Err(format!("proof {number} differs from proof 1"));
+        let (first, digest) = first_digests.entry(proof.rows_log2).or_insert_with(|| (number, proof.digest.clone()));
+        if proof.digest != *digest {
+            return Err(format!("proof {number} differs from proof {first}"));
         }
         output.proof(proof)?;
     }
+    thread::sleep(Duration::from_millis(options.idle_ms));
     output.run(Run {
         pid: process::id(),
         air: options.air,
-        rows_log2: options.rows_log2(),
+        rows_log2: options.rows_log2(options.iterations),
         proofs: options.iterations,
         verified: if options.no_verify { 0 } else { options.iterations },
         threads: rayon::current_num_threads(),
@@ -70,7 +73,7 @@ fn prove_all<S: Statement>(options: &Options) -> Result<(), String> {
 
 fn prove_one<S: Statement>(options: &Options, number: u32) -> Result<Proof, String> {
     let start = Moment::now()?;
-    let rows_log2 = options.rows_log2();
+    let rows_log2 = options.rows_log2(number);
     let made = if options.phase { zkalloc::phase(|| S::prove(rows_log2)) } else { S::prove(rows_log2) };
     let Cost { wall_ms, user_ms, system_ms, minor_faults } = start.cost()?;
     let proof = made.map_err(|error| format!("proof {number} cannot be made: {error}"))?;
@@ -90,6 +93,7 @@ fn prove_one<S: Statement>(options: &Options, number: u32) -> Result<Proof, Stri
     let resident = Resident::read()?;
     Ok(Proof {
         proof: number,
+        rows_log2,
         wall_ms,
         user_ms,
         system_ms,
