@@ -1,0 +1,108 @@
+"""The table: as Markdown, as JSON, and its most important lines for the README."""
+
+import json
+import os
+import tempfile
+
+import machine
+from row import number, share
+
+BEGIN, END = "<!-- memory:begin -->", "<!-- memory:end -->"
+HEADER = ["", "glibc", "libzkalloc", "measured", "wanted", "met"]
+
+
+def markdown(report: dict, plot: str) -> str:
+    """The whole of docs/memory.md."""
+    parts = [
+        "# Memory, in figures\n\nMade by `scripts/bench memory --docs`: do not edit. RSS is sampled by another process "
+        "every 20 ms. Figures are MiB, or what the line says. They decide no test.",
+        f"Machine: {machine.in_words(report['machine'])}. Prover: Plonky3, scripts/demo's build. "
+        f"Library: SHA-256 {report['library_sha256'][:16]}.",
+        table(all_rows(report)),
+    ]
+    if plot:
+        parts.append(f"![Resident memory over a minute of proving and idling]({plot})")
+    for letter, experiment in report["experiments"].items():
+        loaded = ", ".join(f"{arm}: {files}" for arm, files in experiment["loaded"].items())
+        commands = "\n".join(experiment["commands"]) or "(none was run)"
+        parts.append(
+            f"## {letter}. {experiment['title']}\n\n{experiment['seconds']:.0f} s. Allocators found in the processes' "
+            f"maps: {loaded or 'none'}.\n\n```sh\n{commands}\n```"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def all_rows(report: dict) -> list:
+    rows = []
+    for letter, experiment in report["experiments"].items():
+        rows += [cells(f"{letter}. ", row) for row in experiment["rows"]]
+    return rows
+
+
+def cells(prefix: str, row: dict) -> list:
+    note = f" ({row['note']})" if row.get("note") else ""
+    measured = number(row.get("measured"))
+    if "measured" in row and "measured_as" in row:
+        measured = f"{share(row['measured'])} {row['measured_as']}"
+    return [
+        f"{prefix}{row['what']}{note}",
+        number(row.get("glibc")),
+        number(row.get("libzkalloc")),
+        measured,
+        row.get("wanted", "-"),
+        row["verdict"],
+    ]
+
+
+def table(rows: list) -> str:
+    lines = [HEADER, ["---", "---:", "---:", "---:", "---", "---"], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def headlines(report: dict, plot: str) -> str:
+    """For the README: of the sizes of proofs the worst ones, of the rest what something was wanted of."""
+    rows = []
+    for letter, experiment in report["experiments"].items():
+        compared = [row for row in experiment["rows"] if "at_most" in row]
+        if letter == "a" and compared:
+            compared = [worst(compared, unit) for unit in ("MiB", "faults")]
+        compared += [row for row in experiment["rows"] if "why_not" in row]
+        rows += [cells("", {**row, "note": ""}) for row in compared]
+    picture = f"![Resident memory over a minute of proving and idling]({plot})\n\n" if plot else ""
+    return (
+        f"{picture}{table(rows)}\n\nMiB, or what the line says; of the proofs of 2^15 to 2^18 rows the worst. "
+        f"{machine.in_words(report['machine'])}. All lines, and the commands: [docs/memory.md](docs/memory.md)."
+    )
+
+
+def worst(rows: list, unit: str) -> dict:
+    row = max((row for row in rows if row["unit"] == unit), key=lambda row: row["measured"])
+    return {**row, "what": f"worst of {sum(other['unit'] == unit for other in rows)}: {row['what']}"}
+
+
+def around_marks(path: str) -> tuple:
+    """The text before the marks, and the text behind them."""
+    with open(path) as file:
+        before, begin, rest = file.read().partition(BEGIN + "\n")
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path}: no line {BEGIN} with a line {END} behind it")
+    return before, after
+
+
+def replace_in(path: str, text: str):
+    """What is between the marks."""
+    before, after = around_marks(path)
+    write(path, f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def as_json(report: dict) -> str:
+    return json.dumps(report, indent=1) + "\n"
+
+
+def write(path: str, text: str):
+    """The file holds either the old text or the new one at every moment."""
+    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False) as file:
+        file.write(text)
+    os.chmod(file.name, os.stat(path).st_mode if os.path.exists(path) else 0o644)
+    os.replace(file.name, path)
