@@ -108,6 +108,8 @@ pub struct Arena {
     low: AtomicI64,
     /// Touched bytes of the slots in the pools.
     free_resident: AtomicUsize,
+    /// Touched bytes of free slots that give pages away just now: in no pool, and not in use either.
+    giving: AtomicUsize,
     /// The sum of `Slot::touched`.
     touched: AtomicUsize,
     budget: Budget,
@@ -154,6 +156,7 @@ impl Arena {
             phase_peak: AtomicI64::new(0),
             low: AtomicI64::new(retain::NO_TAIL),
             free_resident: AtomicUsize::new(0),
+            giving: AtomicUsize::new(0),
             touched: AtomicUsize::new(0),
             budget: Budget::default(),
             purged_bytes: AtomicU64::new(0),

@@ -56,12 +56,10 @@ impl Arena {
         let mut moved = 0;
         for pool in self.pools.iter().rev() {
             while moved < wanted {
-                let Some(donor) = self.take_resident(pool) else { break };
+                let Some((donor, touched)) = self.take_resident(pool) else { break };
                 slot.set_holes();
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
-                let from = &self.slots[donor as usize];
-                from.set_word(from.word().with_state(State::Limbo));
-                self.put_slot(donor, End::Back);
+                self.put_giver(donor, touched);
                 moved += units;
                 self.mover.bytes.fetch_add((units * UNIT) as u64, Relaxed);
                 match end {

@@ -43,7 +43,7 @@ impl Arena {
         }
         let tail_left = touched.saturating_sub(block_end);
         let free = self.free_resident.load(Relaxed) + tail_left;
-        let in_use = self.touched.load(Relaxed).saturating_sub(free) + fresh;
+        let in_use = self.in_use().saturating_sub(tail_left) + fresh;
         let surplus = surplus(in_use, self.budget.note(in_use), free);
         if surplus == 0 {
             return Ok(());
@@ -62,33 +62,34 @@ impl Arena {
             }
         }
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
-        self.purge_inside_call(self.free_resident.load(Relaxed).saturating_sub(surplus.saturating_sub(given)));
+        let left = surplus.saturating_sub(given);
+        self.purge(self.free_resident.load(Relaxed).saturating_sub(left), left, |_, _| None);
         Ok(())
     }
 
     /// Gives back pages of free slots until at most `keep` bytes of them are resident: the largest classes first, in
     /// each the slot that has been free longest, and of that no more than needed. The bytes given back.
     pub fn purge_slots(&self, keep: usize) -> usize {
-        self.purge(keep, |start, bytes| self.region.resident(start, bytes))
+        self.purge(keep, usize::MAX, |start, bytes| self.region.resident(start, bytes))
     }
 
     /// The same inside a request of the program, under whose filter only an allocator's calls may be allowed: the kernel is
     /// not asked how much of it was resident.
     pub fn purge_inside_call(&self, keep: usize) -> usize {
-        self.purge(keep, |_, _| None)
+        self.purge(keep, usize::MAX, |_, _| None)
     }
 
-    fn purge(&self, keep: usize, resident: impl Fn(usize, usize) -> Option<usize>) -> usize {
-        let mut given = 0;
+    /// Gives back no more than `most`: what others free meanwhile is not this caller's surplus.
+    pub(super) fn purge(&self, keep: usize, most: usize, resident: impl Fn(usize, usize) -> Option<usize>) -> usize {
+        let (mut given, mut left) = (0, most);
         for pool in self.pools.iter().rev() {
             loop {
-                let surplus = self.free_resident.load(Relaxed).saturating_sub(keep);
+                let surplus = self.free_resident.load(Relaxed).saturating_sub(keep).min(left);
                 if surplus == 0 {
                     break;
                 }
-                let Some(head) = self.take_resident(pool) else { break };
+                let Some((head, touched)) = self.take_resident(pool) else { break };
                 let slot = &self.slots[head as usize];
-                let touched = slot.touched.load(Relaxed);
                 let rest = (touched.saturating_sub(surplus) / UNIT) * UNIT;
                 let start = self.region.unit_address(head as usize);
                 let end = touched.next_multiple_of(UNIT);
@@ -97,6 +98,7 @@ impl Arena {
                 let purged = self.region.purge(start + rest, start + end);
                 if purged > 0 {
                     self.set_touched(slot, rest);
+                    left = left.saturating_sub(touched - rest);
                     given += resident.unwrap_or_else(|| self.resident_in(head, touched) - rest);
                     if rest == 0 {
                         slot.clear_holes();
@@ -105,8 +107,7 @@ impl Arena {
                     // Some of it may be gone.
                     slot.set_holes();
                 }
-                slot.set_word(slot.word().with_state(State::Limbo));
-                self.put_slot(head, End::Back);
+                self.put_giver(head, touched);
                 if purged == 0 {
                     // The kernel refuses: what is resident stays so.
                     break;
@@ -117,21 +118,32 @@ impl Arena {
         given
     }
 
-    /// The free slot with pages that has been in a pool longest, `Held`.
-    pub(super) fn take_resident(&self, pool: &SlotList) -> Option<u32> {
+    /// The free slot with pages that has been in a pool longest, `Held`, and its touched bytes. It is to give pages away,
+    /// and goes to `put_giver` then.
+    pub(super) fn take_resident(&self, pool: &SlotList) -> Option<(u32, usize)> {
         if pool.end(End::Back) == 0 {
             return None;
         }
         let _guard = pool.lock.lock();
         let mut head = pool.end(End::Back);
         while head != 0 {
-            if self.slots[head as usize].touched.load(Relaxed) > 0 {
+            let touched = self.slots[head as usize].touched.load(Relaxed);
+            if touched > 0 {
                 self.hold(pool, head);
-                return Some(head);
+                self.giving.fetch_add(touched, Relaxed);
+                return Some((head, touched));
             }
             head = pool.before(self.slots, head);
         }
         None
+    }
+
+    /// Puts a slot from `take_resident` back; it had so many touched bytes then.
+    pub(super) fn put_giver(&self, head: u32, touched: usize) {
+        let slot = &self.slots[head as usize];
+        slot.set_word(slot.word().with_state(State::Limbo));
+        self.put_slot(head, End::Back);
+        self.giving.fetch_sub(touched, Relaxed);
     }
 
     /// Gives free pages back until at most `keep` bytes of free memory are resident: first free slots, then whole dead
@@ -259,7 +271,8 @@ impl Arena {
 
     /// Bytes of pages of slots that are not free.
     fn in_use(&self) -> usize {
-        self.touched.load(Relaxed).saturating_sub(self.free_resident.load(Relaxed))
+        let free = self.free_resident.load(Relaxed) + self.giving.load(Relaxed);
+        self.touched.load(Relaxed).saturating_sub(free)
     }
 
     /// Ends a cycle. How many bytes of free pages may stay.

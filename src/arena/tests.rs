@@ -154,6 +154,37 @@ fn freed_memory_is_reused_hot_and_stays_dirty_until_purged() {
 }
 
 #[test]
+fn pages_that_are_given_away_are_not_in_use() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let cycle = |bytes| {
+        let block = arena.allocate(cursor, bytes, 64).unwrap();
+        arena.release(cursor, block.address).unwrap();
+    };
+    cycle(512 << 20);
+    arena.end_cycle();
+    // Somebody else gives pages back, and has taken the slot for that.
+    let (giver, touched) = arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool)).unwrap();
+    assert_eq!(touched >> 20, 512);
+    cycle(64 << 20);
+    arena.put_giver(giver, touched);
+    // The average of a cycle of 512 MiB and one of 64, and the slack.
+    let keep = arena.end_cycle();
+    assert!(keep >> 20 <= (512 + 64) / 2 + 20, "{} MiB", keep >> 20);
+}
+
+#[test]
+fn no_more_is_given_back_than_asked_for() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let block = arena.allocate(cursor, 64 << 20, 64).unwrap();
+    arena.release(cursor, block.address).unwrap();
+    let free = arena.free_resident_bytes();
+    arena.purge(0, 8 << 20, |_, _| None);
+    assert_eq!(free - arena.free_resident_bytes(), 8 << 20);
+}
+
+#[test]
 fn survivors_do_not_hold_the_pages_between_them() {
     let arena = arena(1);
     let cursor = arena.enter_thread();
