@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 
 from trouble import Failure
 
@@ -28,7 +29,7 @@ def prover() -> str:
     native = f"{ROOT}/rust-tests/target/native"
     options = ["--manifest-path", f"{ROOT}/rust-tests/Cargo.toml", "--target-dir", native, "--package", "prover"]
     flags = f"-C target-cpu=native {os.environ.get('RUSTFLAGS', '')}".strip()
-    cargo("the prover (minutes, the first time)", *options, RUSTFLAGS=flags)
+    cargo("the prover, which takes minutes the first time", *options, RUSTFLAGS=flags)
     return f"{native}/release/prover"
 
 
@@ -42,7 +43,8 @@ def cargo(what: str, *options: str, **environment: str):
     found = shutil.which("cargo") or os.path.expanduser("~/.cargo/bin/cargo")
     if not os.path.exists(found):
         raise Failure("cargo is missing: install Rust with rustup")
-    run(f"{what} does not build", [found, "build", "--quiet", "--release", *options], **environment)
+    print(f"bench-memory: building {what}", file=sys.stderr, flush=True)
+    run(f"not built: {what}", [found, "build", "--quiet", "--release", *options], **environment)
 
 
 def programs() -> str:

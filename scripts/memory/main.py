@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
 
@@ -153,6 +154,8 @@ def publish(chosen: argparse.Namespace, report: dict) -> int:
 
 
 def main() -> int:
+    # As an interrupt: the process that is just being measured ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(options())
     except (Failure, OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """g. RSS over the same minute of proving and idling, under four allocators."""
 
-import time
+import threading
 
 from arm import TUNED_GLIBC, tuned_jemalloc
 from bench import Bench, Proofs, end_now, prover_arguments
@@ -25,12 +25,13 @@ def timeline(bench: Bench, series: dict):
     for arm in arms:
         need_memory(2 * mib_for(POSEIDON2, heights[0]))
         with bench.start(arm, bench.prover, *arguments, ends_by_signal=True) as child:
-            run = Proofs(child)
-            for _ in bench.follow(run, POSEIDON2):
-                if len(run.proofs) == proofs:
-                    break
-            time.sleep(max(seconds - child.seconds(), 0))
-            end_now(child)
+            end = threading.Timer(seconds - child.seconds(), end_now, [child])
+            end.start()
+            try:
+                for _ in bench.follow(Proofs(child), POSEIDON2):
+                    pass
+            finally:
+                end.cancel()
             bench.close(child)
         series[arm.name] = curve(child.samples, seconds)
     yield from figures(series, seconds, missing)
