@@ -1,10 +1,11 @@
 //! The background thread: one is started, and no wish is lost.
 #![forbid(unsafe_code)]
 
-use super::frame::{arena, join, know, UNIT_BLOCK};
+use super::frame::{arena, join, know, with, UNIT_BLOCK};
 use super::phases::read_options;
 use super::{spawn, world, Arena, Change, Model};
 use crate::arena::global;
+use crate::arena::prefault::Prefault;
 use crate::background;
 use std::rc::Rc;
 
@@ -51,6 +52,33 @@ fn wishes() {
             ("background.rs", "platform::futex_wake(&WISHES, 1);", Change::Skip),
             ("background.rs", "if !RUNNING.swap(true, AcqRel)", Change::Split),
             ("background.rs", "PREFAULT.swap(0, Relaxed)", Change::Split),
+        ],
+    }
+    .check();
+}
+
+/// Two threads fault memory in: each unit is faulted in once, and all of them lie in a free slot in the end.
+#[test]
+fn prefault_by_two() {
+    Model {
+        name: "memory faulted in by two threads",
+        body: || {
+            let (arena, job) = (arena(), Rc::new(Prefault::new()));
+            assert!(arena.begin_prefault(&job, 2 * UNIT_BLOCK));
+            let helper = {
+                let job = job.clone();
+                with(&arena, move |arena| arena.take_part(&job, false))
+            };
+            arena.take_part(&job, true);
+            join([helper]);
+            assert_eq!((arena.end_prefault(&job), world::work_done().1), (2 * UNIT_BLOCK, 2 * UNIT_BLOCK));
+            arena.assert_all_free();
+        },
+        preemptions: None,
+        real_locks: false,
+        mutants: &[
+            ("arena/prefault.rs", "job.next.fetch_add(1, Relaxed);", Change::Split),
+            ("arena/prefault.rs", "job.end.fetch_max(unit + 1, Relaxed);", Change::Skip),
         ],
     }
     .check();

@@ -239,7 +239,7 @@ fn during_background_sleep() {
             let arena = install();
             // Started, for all that the library knows: what it does is below.
             world::set_thread_body(|| ());
-            background::wake_for_decay();
+            background::wake_to_watch();
             assert_eq!(world::join_threads(), 1);
             fork_during(move || background::serve(arena, || true));
             wish_and_serve(arena);
