@@ -106,7 +106,7 @@ fn exchange() {
             join([other]);
             arena.assert_all_free();
         },
-        preemptions: Some(2),
+        preemptions: Some(1),
         real_locks: false,
         mutants: &[
             ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),

@@ -211,7 +211,7 @@ fn moves_against_purge() {
             arena.give(None, large, 4);
             arena.assert_all_free();
         },
-        preemptions: Some(2),
+        preemptions: Some(1),
         real_locks: false,
         mutants: &[("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip)],
     }
