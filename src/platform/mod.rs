@@ -20,7 +20,7 @@ pub use elf::*;
 pub use linux::*;
 #[cfg(target_os = "macos")]
 pub use macos::*;
-pub use mapping::{commit, make_readable, release, reserve};
+pub use mapping::*;
 pub use unix::*;
 // These come before those of the same names above.
 #[cfg(loom)]
