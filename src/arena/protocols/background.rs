@@ -6,7 +6,7 @@ use super::phases::read_options;
 use super::{spawn, world, Arena, Change, Model};
 use crate::arena::global;
 use crate::arena::prefault::Prefault;
-use crate::{background, init};
+use crate::{background, init, router};
 use std::rc::Rc;
 
 /// The process's arena, with a free slot that has pages.
@@ -18,6 +18,7 @@ pub fn install() -> &'static Arena {
     let arena = global::get().unwrap_or_else(|| panic!("MODEL: no arena"));
     know(arena);
     assert_eq!(init::processors(), 1);
+    assert!(router::is_small(usize::MAX - 1));
     let block = arena.take(None, UNIT_BLOCK, 1);
     arena.give(None, block, 1);
     arena

@@ -268,6 +268,8 @@ fn during_phases(work: fn(&Arena)) -> &'static Arena {
     router::begin_phase();
     router::end_phase();
     fork_during(move || work(arena));
+    let (begun, ended) = router::PHASES.counts();
+    assert_eq!(begun - ended, u64::from(router::PHASES.depth()), "a phase is half begun");
     router::begin_phase();
     assert!(!router::is_small(router::min_arena_bytes()));
     router::end_phase();
