@@ -12,6 +12,11 @@ fn installed(path: impl Into<PathBuf>, package: &str) -> PathBuf {
     path
 }
 
+/// A library of a Debian package.
+fn of_debian(file: &str, package: &str) -> PathBuf {
+    installed(format!("/usr/lib/{}-linux-gnu/{file}", std::env::consts::ARCH), package)
+}
+
 fn chain() -> Build {
     Build::new("chain.c")
 }
@@ -33,7 +38,7 @@ fn both_orders(other: &Path) {
 
 /// An allocator works alone, and with us on either side.
 fn allocator(file: &str, package: &str) {
-    let other = installed(format!("/usr/lib/{}-linux-gnu/{file}", std::env::consts::ARCH), package);
+    let other = of_debian(file, package);
     preload(chain().plain(), &[&other]).finish().expect_quiet_success();
     both_orders(&other);
 }
@@ -67,7 +72,7 @@ fn libc_malloc_debug() {
 #[test]
 fn fakeroot_and_eatmydata() {
     for (file, package) in [("libfakeroot/libfakeroot-sysv.so", "libfakeroot"), ("libeatmydata.so", "libeatmydata1")] {
-        both_orders(&installed(format!("{DEBIAN}/{file}"), package));
+        both_orders(&of_debian(file, package));
     }
 }
 
