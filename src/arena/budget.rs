@@ -39,7 +39,7 @@ impl Budget {
         usize::MAX - self.withheld.load(Relaxed)
     }
 
-    /// Another cycle begins: what was in use since the last one ended was that one's.
+    /// Another cycle begins no earlier than now: what was in use since the last one ended was that one's.
     pub fn begin_cycle(&self, in_use: usize) {
         self.peak.store(in_use, Relaxed);
     }

@@ -257,9 +257,10 @@ impl Arena {
         if live < low {
             self.low.store(live, Relaxed);
             self.phase_peak.store(live, Relaxed);
+            // Here, and not when it has risen: the peaks of the rise are the next cycle's.
+            self.budget.begin_cycle(self.in_use());
         } else if live >= low + WORTH_A_CYCLE_BYTES {
             self.low.store(NO_TAIL, Relaxed);
-            self.budget.begin_cycle(self.in_use());
         }
     }
 
