@@ -42,6 +42,7 @@ controls! {
     i4_usable = "usable";
     i4_page_size = "page-size";
     i4_in_front = "in-front";
+    i3_reentry = "reentry";
     i4_errno = "errno";
     i4_cancellation = "cancellation";
     i4_product = "product";
