@@ -37,7 +37,6 @@ controls! {
     i2_move_order = "move-order";
     i3_busy = "busy";
     i3_i5_nested = "nested";
-    i3_reentry = "reentry";
     i3_bootstrap = "bootstrap";
     i4_usable = "usable";
     i4_page_size = "page-size";
