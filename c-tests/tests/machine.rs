@@ -15,7 +15,7 @@ fn check(script: &str, checks: usize) {
 
 #[test]
 fn overcommit_of_every_kind() {
-    check("overcommit.sh", 9);
+    check("overcommit.sh", 8);
 }
 
 #[test]
