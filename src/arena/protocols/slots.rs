@@ -84,7 +84,7 @@ fn carving() {
         },
         preemptions: None,
         real_locks: false,
-        mutants: &[("arena/slot.rs", "let _guard = self.frontier.lock();", Change::Skip)],
+        mutants: &[("arena/zone.rs", "let _guard = self.frontier.lock();", Change::Skip)],
     }
     .check();
 }
