@@ -338,6 +338,8 @@ impl Arena {
         let mut touched = 0;
         self.for_each_slot(|_, slot| touched += slot.touched.load(Relaxed));
         self.touched.store(touched, Relaxed);
+        // Whoever was giving pages away is gone.
+        self.giving.store(0, Relaxed);
     }
 
     pub fn region(&self) -> &Region {

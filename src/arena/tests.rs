@@ -173,6 +173,19 @@ fn pages_that_are_given_away_are_not_in_use() {
     assert!(keep >> 20 <= (512 + 64) / 2 + 20, "{} MiB", keep >> 20);
 }
 
+/// The thread that was giving them away is not in the child: its slot is free there, and counts as such once.
+#[test]
+fn a_child_knows_of_nobody_who_gives_pages_away() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let block = arena.allocate(cursor, 64 << 20, 64).unwrap();
+    arena.release(cursor, block.address).unwrap();
+    arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool)).unwrap();
+    arena.rebuild_in_child();
+    assert_eq!(arena.giving.load(Relaxed), 0);
+    assert_eq!(arena.free_resident_bytes(), arena.touched_bytes());
+}
+
 #[test]
 fn no_more_is_given_back_than_asked_for() {
     let arena = arena(1);

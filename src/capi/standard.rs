@@ -39,13 +39,14 @@ fn allocate(bytes: usize) -> *mut c_void {
 #[cfg_attr(not(any(interposes, test)), no_mangle)]
 pub extern "C" fn calloc(count: usize, bytes: usize) -> *mut c_void {
     // A product that overflows is the next allocator's to refuse.
-    let total = checks::array_bytes(count, bytes);
-    if let Some(total) = total.filter(|&total| !router::is_small(total)) {
-        if let Some(block) = router::allocate(total, 1, true) {
-            return block.into_pointer();
-        }
+    let Some(total) = checks::array_bytes(count, bytes).filter(|&total| !router::is_small(total)) else {
+        // SAFETY: takes no pointer.
+        return unsafe { system::calloc(count, bytes) };
+    };
+    if let Some(block) = router::allocate(total, 1, true) {
+        return block.into_pointer();
     }
-    let _forwarding = router::forward(total.unwrap_or(0));
+    let _forwarding = router::forward(total);
     // SAFETY: takes no pointer.
     unsafe { system::calloc(count, bytes) }
 }
