@@ -114,20 +114,31 @@ static void thread_keys(void) {
     }
 }
 
-static volatile int late_runs, late_done;
+/* So long two threads allocate side by side: time enough to meet, also on a machine that is busy with other things. */
+#define SIDE_BY_SIDE_MS 250
+static volatile int late_runs, successor_runs;
 
-static void churn(uint64_t seed, volatile int *stop) {
+static void churn(uint64_t seed) {
     enum { BLOCKS = 64 };
     void *blocks[BLOCKS];
-    for (int round = 0; round < 3000 && !(stop && *stop); round++) {
-        for (uint64_t i = 0; i < BLOCKS; i++) {
-            CHECK((blocks[i] = malloc(9000)) != NULL);
-            fill_pattern(blocks[i], 100, seed + i);
-        }
-        for (uint64_t i = 0; i < BLOCKS; i++) {
-            CHECK(has_pattern(blocks[i], 100, seed + i));
-            free(blocks[i]);
-        }
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        CHECK((blocks[i] = malloc(9000)) != NULL);
+        fill_pattern(blocks[i], 100, seed + i);
+    }
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        CHECK(has_pattern(blocks[i], 100, seed + i));
+        free(blocks[i]);
+    }
+}
+
+static void churn_beside(uint64_t seed, volatile int *own, volatile int *other) {
+    churn(seed); /* takes what there is for this thread to take */
+    *own = 1;
+    while (!*other) {
+        usleep(100);
+    }
+    for (uint64_t end = now_ms() + SIDE_BY_SIDE_MS; now_ms() < end;) {
+        churn(seed);
     }
 }
 
@@ -137,7 +148,7 @@ static void *successor(void *unused) {
     while (!late_runs) {
         usleep(100);
     }
-    churn(1000, &late_done);
+    churn_beside(1000, &successor_runs, &late_runs);
     return NULL;
 }
 
@@ -147,14 +158,12 @@ static void in_second_round(void *value) {
         CHECK(pthread_setspecific(again, (void *)2) == 0);
         return;
     }
-    late_runs = 1;
-    churn(2000, NULL);
-    late_done = 1;
+    churn_beside(2000, &late_runs, &successor_runs);
 }
 
 static void *ends_late(void *unused) {
     (void)unused;
-    churn(3000, &late_runs);
+    churn(3000);
     CHECK(pthread_setspecific(again, (void *)1) == 0);
     return NULL;
 }
@@ -165,7 +174,7 @@ static void late_destructor(void) {
     CHECK(pthread_key_create(&again, in_second_round) == 0);
     for (int i = 0; i < 4; i++) {
         pthread_t ending, next;
-        late_runs = late_done = 0;
+        late_runs = successor_runs = 0;
         CHECK(pthread_create(&ending, NULL, ends_late, NULL) == 0);
         CHECK(pthread_create(&next, NULL, successor, NULL) == 0);
         CHECK(pthread_join(ending, NULL) == 0 && pthread_join(next, NULL) == 0);
