@@ -5,12 +5,13 @@ use prover::cli::RunOptions;
 
 /// Proves, verifies and drops the same statement N times, on the system allocator, and prints what each proof cost.
 ///
-/// All inputs are fixed and all random numbers seeded. A statement gives the same proof, byte for byte, in every run, on
-/// any number of threads and under any allocator, with one exception: the threads of winterfell and plonky2 race for a
-/// proof of work, and its winner decides where the proof is opened. Their digest is of the part that comes before.
+/// All inputs are fixed and all random numbers seeded. A statement gives the same proof, byte for byte, in every run,
+/// on any number of threads and under any allocator, with one exception: the threads of winterfell and plonky2 race
+/// for a proof of work, and its winner decides where the proof is opened. Their digest is of the part that comes
+/// before.
 ///
-/// Times, CPU and faults are those of making the witness and the proof. Circuits, keys and parameters are made before the
-/// first proof and kept: they are in no time, but in RSS.
+/// Times, CPU and faults are those of making the witness and the proof. Circuits, keys and parameters are made before
+/// the first proof and kept: they are in no time, but in RSS.
 #[derive(Debug, Parser)]
 #[command(name = "provers", version)]
 pub struct Options {

@@ -1,5 +1,5 @@
-//! Spartan as Nova has it, without preprocessing: a chain of products, one constraint each. Sum-checks, and one opening by
-//! inner products over Pallas.
+//! Spartan as Nova has it, without preprocessing: a chain of products, one constraint each. Sum-checks, and one
+//! opening by inner products over Pallas.
 
 use nova_snark::frontend::num::AllocatedNum;
 use nova_snark::frontend::r1cs::{NovaShape, NovaWitness};

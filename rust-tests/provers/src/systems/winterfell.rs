@@ -156,8 +156,8 @@ impl System for Winterfell {
             .map_err(|error| error.to_string())
     }
 
-    /// Without the openings and the proof of work that says where they are: threads race for it, and with nothing to find
-    /// the first to come wins all the same. Everything that was committed to is left.
+    /// Without the openings and the proof of work that says where they are: threads race for it, and with nothing to
+    /// find the first to come wins all the same. Everything that was committed to is left.
     fn serialize(&self, proof: &Proof) -> Result<Vec<u8>, String> {
         Ok([proof.context.to_bytes(), proof.commitments.to_bytes(), proof.ood_frame.to_bytes()].concat())
     }
