@@ -52,7 +52,7 @@ pub fn min_arena_bytes() -> usize {
 }
 
 /// A block from the arena for a request that is not small; `None`: it is the next allocator's.
-#[cold]
+#[inline(never)]
 pub fn allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
     let block = try_allocate(bytes, align, zeroed);
     if block.is_none() && PHASES.depth() > 0 && !Thread::current().is_busy() {
@@ -128,8 +128,8 @@ pub fn release(arena: &'static Arena, block: Block) {
     let cursor = if is_nested { None } else { cursor(arena, thread) };
     match arena.release(cursor, address) {
         // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
-        Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => {
-            retention::after_free(arena, bytes, PHASES.counts().0 > 0)
+        Ok(block) if block.is_worth_a_look && block.usable >= WORTH_A_LOOK_BYTES && !is_nested => {
+            retention::after_free(arena, block.usable, PHASES.counts().0 > 0)
         }
         Ok(_) => {}
         // After a broken reset every block looks freed: the ancestor's `free` did nothing either.

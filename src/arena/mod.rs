@@ -37,8 +37,9 @@ use cursor::{Counters, Registry};
 use freed::Freed;
 use mover::Mover;
 use region::Region;
-use size::{BLOCK_CLASS, BLOCK_CLASSES};
+use size::BLOCK_CLASSES;
 use slot::{Slot, SlotList, State};
+use span::Span;
 use zone::Zone;
 use Ordering::{Relaxed, Release};
 
@@ -66,6 +67,14 @@ pub struct Grant {
     pub dirty: usize,
 }
 
+/// A block that the program has freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    pub usable: usize,
+    /// There may be more free pages now than are wanted.
+    pub is_worth_a_look: bool,
+}
+
 /// What only a broken program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
@@ -79,8 +88,8 @@ pub enum Misuse {
 
 /// A live block, found by its address.
 #[derive(Clone, Copy)]
-enum Found {
-    Medium { head: u32, class: usize, index: usize },
+enum Found<'a> {
+    Medium { span: Span<'a>, index: usize },
     Large { head: u32 },
 }
 
@@ -183,26 +192,26 @@ impl Arena {
         Some(grant)
     }
 
-    /// Frees the block at an address inside the arena. Its usable bytes.
+    /// Frees the block at an address inside the arena.
     #[inline]
-    pub fn release(&self, cursor: Option<u32>, address: usize) -> Result<usize, Misuse> {
+    pub fn release(&self, cursor: Option<u32>, address: usize) -> Result<Released, Misuse> {
         let cursor = cursor.map(|index| self.cursors.get(index));
-        let usable = match self.find(address)? {
-            Found::Medium { head, class, index } => {
-                self.release_block(cursor, head, class, index)?;
-                BLOCK_CLASS[class].bytes as usize
+        let (usable, is_slot_free) = match self.find(address)? {
+            Found::Medium { span, index } => {
+                let is_slot_free = self.release_block(cursor, span, index)?;
+                (span.shape.bytes as usize, is_slot_free)
             }
-            Found::Large { head } => self.release_large(head)?,
+            Found::Large { head } => (self.release_large(head)?, true),
         };
-        self.count_free(cursor, usable);
-        Ok(usable)
+        let is_much = self.count_free(cursor, usable);
+        Ok(Released { usable, is_worth_a_look: is_slot_free | is_much })
     }
 
     /// The usable bytes of the live block at an address inside the arena.
     #[inline]
     pub fn usable(&self, address: usize) -> Result<usize, Misuse> {
         Ok(match self.find(address)? {
-            Found::Medium { class, .. } => BLOCK_CLASS[class].bytes as usize,
+            Found::Medium { span, .. } => span.shape.bytes as usize,
             Found::Large { head } => self.slots[head as usize].usable.load(Relaxed),
         })
     }
@@ -210,8 +219,8 @@ impl Arena {
     /// Changes the size of a live block where it lies, if the new size fits and fills at least half of its room.
     pub fn resize(&self, cursor: Option<u32>, address: usize, bytes: usize) -> Result<bool, Misuse> {
         match self.find(address)? {
-            Found::Medium { class, .. } => {
-                let room = BLOCK_CLASS[class].bytes as usize;
+            Found::Medium { span, .. } => {
+                let room = span.shape.bytes as usize;
                 Ok(bytes <= room && bytes >= room / 2)
             }
             Found::Large { head } => Ok(self.resize_large(head, bytes)?.is_some_and(|(before, after)| {
@@ -233,9 +242,9 @@ impl Arena {
                 offset >= start && offset - start < slot.usable.load(Relaxed)
             }
             State::Owned | State::Full | State::Partial => {
-                let (_, table, shape) = self.span(head, usize::from(word.class()));
-                let index = shape.index(offset);
-                index < shape.blocks as usize && table.is_live(index)
+                let span = self.span(head, usize::from(word.class()));
+                let index = span.shape.index(offset);
+                index < span.shape.blocks as usize && span.table.is_live(index)
             }
             _ => false,
         }
@@ -248,8 +257,8 @@ impl Arena {
         (head != 0).then_some(head)
     }
 
-    #[inline]
-    fn find(&self, address: usize) -> Result<Found, Misuse> {
+    #[inline(always)]
+    fn find(&self, address: usize) -> Result<Found<'_>, Misuse> {
         let head = self.head(address).ok_or(Misuse::InvalidPointer)?;
         let slot = &self.slots[head as usize];
         let offset = address - self.region.unit_address(head as usize);
@@ -263,16 +272,15 @@ impl Arena {
             }
             State::Free | State::Limbo | State::Held => false,
         };
-        let class = usize::from(word.class());
-        let (_, table, shape) = self.span(head, class);
-        let index = shape.index(offset);
-        if shape.offset(index) != offset || index >= slot.handed.load(Relaxed) as usize {
+        let span = self.span(head, usize::from(word.class()));
+        let index = span.shape.index(offset);
+        if span.shape.offset(index) != offset || index >= slot.handed.load(Relaxed) as usize {
             return Err(Misuse::InvalidPointer);
         }
-        if !live || !table.is_live(index) {
+        if !live || !span.table.is_live(index) {
             return Err(Misuse::DoubleFree);
         }
-        Ok(Found::Medium { head, class, index })
+        Ok(Found::Medium { span, index })
     }
 
     /// The NUMA node of the calling thread.
@@ -376,7 +384,7 @@ impl Arena {
             peak_live_bytes: peak as u64,
             resident_bytes: self.resident_bytes() as u64,
             reserved_bytes: self.region.bytes() as u64,
-            reused_bytes: self.sum(|counters| &counters.reused_bytes),
+            reused_bytes: self.reused_bytes(),
             fresh_bytes: self.sum(|counters| &counters.fresh_bytes),
             moved_bytes: self.mover.moved_bytes(),
             returned_bytes: self.purged_bytes.load(Relaxed),
@@ -387,6 +395,11 @@ impl Arena {
     pub fn live_bytes(&self) -> u64 {
         let freed = self.sum(|counters| &counters.free_bytes);
         self.sum(|counters| &counters.alloc_bytes).saturating_sub(freed)
+    }
+
+    fn reused_bytes(&self) -> u64 {
+        let others = self.sum(|counters| &counters.fresh_bytes) + self.sum(|counters| &counters.grown_bytes);
+        self.sum(|counters| &counters.alloc_bytes).saturating_sub(others)
     }
 
     pub fn live_blocks(&self) -> u64 {

@@ -285,7 +285,7 @@ impl Machine {
         if self.arena.marks_freed() {
             self.arena.mark_freed(address);
         }
-        let freed = self.arena.release(cursor, address);
+        let freed = self.arena.release(cursor, address).map(|block| block.usable);
         ensure!(freed == Ok(block.usable), "freeing {} bytes at {address:#x}: {freed:?}", block.usable);
         let wiped = self.setup.freed != Freed::Wiped || is_zero(address, block.usable);
         ensure!(wiped, "{} bytes at {address:#x} were not wiped", block.usable);
