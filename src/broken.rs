@@ -102,6 +102,8 @@ protections! {
     LostMove = "lost-move";
     /// I7: what a filter of system calls may forbid is done all the same.
     Filter = "filter";
+    /// I1: a block whose growth by moving fails loses what was moved already.
+    LostGrowth = "lost-growth";
     /// I8: pages are counted as given back, and kept.
     GiveBack = "give-back";
     /// I8: `trim` leaves dead pages between live blocks.

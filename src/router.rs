@@ -156,6 +156,19 @@ pub fn resize(arena: &'static Arena, block: &Block, bytes: usize) -> bool {
     arena.resize(cursor, block.address(), bytes).unwrap_or_else(|misuse| misused(misuse, block.address()))
 }
 
+/// A new block with the contents of one that is to have more bytes, and that the caller frees. `None`: they are to be
+/// copied to wherever `malloc` takes the bytes from.
+pub fn grow(arena: &'static Arena, block: &Block, bytes: usize) -> Option<Block> {
+    let thread = Thread::current();
+    if bytes > isize::MAX as usize || thread.is_busy() || thread.is_excluded() || is_small(bytes) {
+        return None;
+    }
+    let _busy = Busy::enter();
+    retention::before_alloc(arena, bytes);
+    let grant = arena.grow(cursor(arena, thread), block.address(), bytes)?;
+    Block::from_arena(grant.address)
+}
+
 #[cold]
 fn misused(misuse: Misuse, address: usize) -> ! {
     match misuse {

@@ -287,6 +287,13 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "lost-move", "page_moves.c")
     },
     Control {
+        env: &[("ZK_TEST_MREMAP", "old")],
+        front: Some("shim_mremap.c"),
+        with: SameAsPlain,
+        without: CheckFails("is_stamped(block, before)"),
+        ..Control::new("I1", "lost-growth", "growth.c")
+    },
+    Control {
         without: CheckFails("round == 0 || faults() - before < 100"),
         ..Control::new("I6", "show-large", "small_heap.c")
     },

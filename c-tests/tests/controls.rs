@@ -30,6 +30,7 @@ macro_rules! controls {
 controls! {
     i1_reset = "reset";
     i1_torn_down = "torn-down";
+    i1_lost_growth = "lost-growth";
     i1_sticky = "sticky";
     i1_trim_live = "trim-live";
     i2_zeroing = "zeroing";

@@ -50,6 +50,17 @@ fn contents_outlive_a_refused_move() {
     }
 }
 
+/// Without the library too, and by copying where nothing can be moved.
+#[test]
+fn contents_outlive_growth() {
+    let plain = Build::new("growth.c").plain().finish().expect_quiet_success().stdout;
+    assert_eq!(Build::new("growth.c").preloaded().finish().expect_quiet_success().stdout, plain);
+    let shim = Build::shared("shim_mremap.c").program();
+    for mremap in ["deny", "old", "stolen"] {
+        quiet(preload_both(Build::new("growth.c").preloaded().env("ZK_TEST_MREMAP", mremap), &shim, &library()));
+    }
+}
+
 #[test]
 fn a_child_forked_during_a_move_gets_zeros() {
     page_moves("fork", "slow");

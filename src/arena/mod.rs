@@ -11,6 +11,7 @@ pub mod cursor;
 mod dump;
 pub mod freed;
 pub mod global;
+mod grow;
 mod large;
 mod mover;
 pub mod phase;
@@ -23,6 +24,7 @@ pub mod region;
 mod retain;
 pub mod size;
 mod slot;
+mod snapshot;
 mod span;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -180,7 +182,7 @@ impl Arena {
     /// A block of at least `bytes` at a multiple of `align` (a power of two), or `None`: the arena is full.
     #[inline]
     pub fn allocate(&self, cursor: Option<u32>, bytes: usize, align: usize) -> Option<Grant> {
-        if self.live.load(Relaxed).max(0) as usize + bytes > self.limit_bytes {
+        if !self.has_room(bytes) {
             return None;
         }
         let cursor = cursor.map(|index| self.cursors.get(index));
@@ -190,6 +192,11 @@ impl Arena {
         };
         self.count_alloc(cursor, grant.usable, grant.dirty);
         Some(grant)
+    }
+
+    #[inline]
+    fn has_room(&self, bytes: usize) -> bool {
+        self.live.load(Relaxed).max(0) as usize + bytes <= self.limit_bytes
     }
 
     /// Frees the block at an address inside the arena.
@@ -352,58 +359,5 @@ impl Arena {
 
     pub fn region(&self) -> &Region {
         &self.region
-    }
-}
-
-/// What the arena has done and holds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Snapshot {
-    pub allocs: u64,
-    pub frees: u64,
-    pub live_bytes: u64,
-    pub peak_live_bytes: u64,
-    pub resident_bytes: u64,
-    pub reserved_bytes: u64,
-    pub reused_bytes: u64,
-    pub fresh_bytes: u64,
-    pub moved_bytes: u64,
-    pub returned_bytes: u64,
-    pub threads_seen: u64,
-}
-
-impl Arena {
-    /// Sums what threads have counted; what they do meanwhile may be in it or not.
-    pub fn snapshot(&self) -> Snapshot {
-        let live_bytes = self.live_bytes();
-        // The peak misses what threads have not added to the total yet. Once told, it must not fall again.
-        let peak = self.peak.fetch_max(live_bytes as i64, Relaxed).max(live_bytes as i64);
-        Snapshot {
-            frees: self.sum(|counters| &counters.frees),
-            allocs: self.sum(|counters| &counters.allocs),
-            live_bytes,
-            peak_live_bytes: peak as u64,
-            resident_bytes: self.resident_bytes() as u64,
-            reserved_bytes: self.region.bytes() as u64,
-            reused_bytes: self.reused_bytes(),
-            fresh_bytes: self.sum(|counters| &counters.fresh_bytes),
-            moved_bytes: self.mover.moved_bytes(),
-            returned_bytes: self.purged_bytes.load(Relaxed),
-            threads_seen: self.cursors.threads_seen(),
-        }
-    }
-
-    pub fn live_bytes(&self) -> u64 {
-        let freed = self.sum(|counters| &counters.free_bytes);
-        self.sum(|counters| &counters.alloc_bytes).saturating_sub(freed)
-    }
-
-    fn reused_bytes(&self) -> u64 {
-        let others = self.sum(|counters| &counters.fresh_bytes) + self.sum(|counters| &counters.grown_bytes);
-        self.sum(|counters| &counters.alloc_bytes).saturating_sub(others)
-    }
-
-    pub fn live_blocks(&self) -> u64 {
-        let freed = self.sum(|counters| &counters.frees);
-        self.sum(|counters| &counters.allocs).saturating_sub(freed)
     }
 }

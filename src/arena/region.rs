@@ -182,6 +182,15 @@ impl Region {
         platform::move_pages(self.unit_address(from), self.unit_address(to), UNIT)
     }
 
+    /// Copies bytes from the start of a unit to that of another, from one slot that the caller holds to another.
+    pub fn copy(&self, from: usize, to: usize, bytes: usize) {
+        let (from, to) = (pointer(self.unit_address(from)), pointer(self.unit_address(to)));
+        if let (Some(from), Some(to)) = (from, to) {
+            // SAFETY: I1: both slots are the caller's alone, usable, different, and hold so much.
+            unsafe { to.as_ptr().copy_from_nonoverlapping(from.as_ptr(), bytes) };
+        }
+    }
+
     /// The bytes of whole pages that are resident in a range, if the kernel may be asked.
     pub fn resident(&self, start: usize, bytes: usize) -> Option<usize> {
         platform::resident(start, bytes)
