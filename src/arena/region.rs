@@ -4,8 +4,8 @@
 
 use super::block_table::BlockTable;
 use super::cursor::{Cursor, MAX_CURSORS};
-use super::size::{SLOT_CLASSES, UNIT, UNIT_SHIFT};
-use super::slot::{Slot, SlotList};
+use super::size::{UNIT, UNIT_SHIFT};
+use super::slot::{Slot, SlotList, POOLS};
 use super::{BLOCK_CLASSES, SLOT_NODES};
 use crate::broken::{self, Broken};
 use crate::platform::{self, HugePages, Move};
@@ -102,7 +102,7 @@ impl Region {
         ];
         let tables = Tables {
             bins: table(meta + layout.bins, BLOCK_CLASSES),
-            pools: table(meta + layout.pools, SLOT_NODES * SLOT_CLASSES),
+            pools: table(meta + layout.pools, SLOT_NODES * POOLS),
             cursors: table(meta + layout.cursors, MAX_CURSORS),
             slots: table(meta + layout.slots, units),
             heads: table(meta + layout.heads, units),
@@ -229,7 +229,7 @@ impl Layout {
             start
         };
         let bins = place(BLOCK_CLASSES * size_of::<SlotList>(), 128);
-        let pools = place(SLOT_NODES * SLOT_CLASSES * size_of::<SlotList>(), 128);
+        let pools = place(SLOT_NODES * POOLS * size_of::<SlotList>(), 128);
         let cursors = place(MAX_CURSORS * size_of::<Cursor>(), 128);
         let slots = place(units * size_of::<Slot>(), UNIT);
         let heads = place(units * size_of::<AtomicU32>(), UNIT);

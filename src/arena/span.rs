@@ -89,6 +89,9 @@ impl Arena {
     #[cold]
     fn refill(&self, cursor: &Cursor, class: usize) -> Option<Grant> {
         let bin = &self.bins[class];
+        if cursor.current(class) != 0 {
+            cursor.note_filled(class);
+        }
         for _ in 0..PARTIAL_TRIES {
             let guard = bin.lock.lock();
             let emptied = self.let_go(cursor, class);
@@ -107,7 +110,7 @@ impl Arena {
                 return Some(grant);
             }
         }
-        let head = self.new_span(class)?;
+        let head = self.new_span(class, cursor.fills_spans(class))?;
         let guard = bin.lock.lock();
         let emptied = self.let_go(cursor, class);
         self.adopt(cursor, class, head);
@@ -134,17 +137,18 @@ impl Arena {
             }
             head = next;
         }
-        let head = self.new_span(class)?;
+        let head = self.new_span(class, false)?;
         let grant = self.take_block(head, class);
         self.disown(head, class);
         grant
     }
 
-    /// A slot made into an empty span, in the caller's hands.
-    fn new_span(&self, class: usize) -> Option<u32> {
+    /// A slot made into an empty span, in the caller's hands; where huge pages are if it will be filled.
+    fn new_span(&self, class: usize, is_dense: bool) -> Option<u32> {
         let shape = &BLOCK_CLASS[class];
         let units = shape.units as usize;
-        let head = self.take_slot(size::class_of(units))?;
+        let slots = size::class_of(units);
+        let head = if is_dense { self.take_dense_slot(slots) } else { self.take_slot(slots) }?;
         if self.make_room(head, units * UNIT).is_err() {
             self.forsake(head);
             return None;
@@ -272,6 +276,7 @@ impl Arena {
                 self.give_up(cursor, class);
             }
         }
+        cursor.forget_filled();
     }
 
     #[inline]
