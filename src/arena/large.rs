@@ -68,7 +68,7 @@ impl Arena {
     }
 
     /// The large block that starts at an offset of its slot, if it is `live`.
-    pub(super) fn find_large(&self, slot: &Slot, head: u32, offset: usize, live: bool) -> Result<Found<'_>, Misuse> {
+    pub(super) fn find_large(&self, slot: &Slot, head: u32, offset: usize, live: bool) -> Result<Found, Misuse> {
         let (start, usable) = (slot.offset.load(Relaxed), slot.usable.load(Relaxed));
         // A slot whose first block has yet to come has no usable bytes.
         let is_start = start == offset && usable > 0;

@@ -39,9 +39,8 @@ use cursor::{Counters, Registry};
 use freed::Freed;
 use mover::Mover;
 use region::Region;
-use size::BLOCK_CLASSES;
+use size::{BLOCK_CLASS, BLOCK_CLASSES};
 use slot::{Slot, SlotList, State};
-use span::Span;
 use zone::Zone;
 use Ordering::{Relaxed, Release};
 
@@ -90,8 +89,8 @@ pub enum Misuse {
 
 /// A live block, found by its address.
 #[derive(Clone, Copy)]
-enum Found<'a> {
-    Medium { span: Span<'a>, index: usize },
+enum Found {
+    Medium { head: u32, class: usize, index: usize },
     Large { head: u32 },
 }
 
@@ -204,9 +203,9 @@ impl Arena {
     pub fn release(&self, cursor: Option<u32>, address: usize) -> Result<Released, Misuse> {
         let cursor = cursor.map(|index| self.cursors.get(index));
         let (usable, is_slot_free) = match self.find(address)? {
-            Found::Medium { span, index } => {
-                let is_slot_free = self.release_block(cursor, span, index)?;
-                (span.shape.bytes as usize, is_slot_free)
+            Found::Medium { head, class, index } => {
+                let is_slot_free = self.release_block(cursor, head, class, index)?;
+                (BLOCK_CLASS[class].bytes as usize, is_slot_free)
             }
             Found::Large { head } => (self.release_large(head)?, true),
         };
@@ -218,7 +217,7 @@ impl Arena {
     #[inline]
     pub fn usable(&self, address: usize) -> Result<usize, Misuse> {
         Ok(match self.find(address)? {
-            Found::Medium { span, .. } => span.shape.bytes as usize,
+            Found::Medium { class, .. } => BLOCK_CLASS[class].bytes as usize,
             Found::Large { head } => self.slots[head as usize].usable.load(Relaxed),
         })
     }
@@ -226,8 +225,8 @@ impl Arena {
     /// Changes the size of a live block where it lies, if the new size fits and fills at least half of its room.
     pub fn resize(&self, cursor: Option<u32>, address: usize, bytes: usize) -> Result<bool, Misuse> {
         match self.find(address)? {
-            Found::Medium { span, .. } => {
-                let room = span.shape.bytes as usize;
+            Found::Medium { class, .. } => {
+                let room = BLOCK_CLASS[class].bytes as usize;
                 Ok(bytes <= room && bytes >= room / 2)
             }
             Found::Large { head } => Ok(self.resize_large(head, bytes)?.is_some_and(|(before, after)| {
@@ -249,9 +248,9 @@ impl Arena {
                 offset >= start && offset - start < slot.usable.load(Relaxed)
             }
             State::Owned | State::Full | State::Partial => {
-                let span = self.span(head, usize::from(word.class()));
-                let index = span.shape.index(offset);
-                index < span.shape.blocks as usize && span.table.is_live(index)
+                let (_, table, shape) = self.span(head, usize::from(word.class()));
+                let index = shape.index(offset);
+                index < shape.blocks as usize && table.is_live(index)
             }
             _ => false,
         }
@@ -265,7 +264,7 @@ impl Arena {
     }
 
     #[inline(always)]
-    fn find(&self, address: usize) -> Result<Found<'_>, Misuse> {
+    fn find(&self, address: usize) -> Result<Found, Misuse> {
         let head = self.head(address).ok_or(Misuse::InvalidPointer)?;
         let slot = &self.slots[head as usize];
         let offset = address - self.region.unit_address(head as usize);
@@ -279,15 +278,16 @@ impl Arena {
             }
             State::Free | State::Limbo | State::Held => false,
         };
-        let span = self.span(head, usize::from(word.class()));
-        let index = span.shape.index(offset);
-        if span.shape.offset(index) != offset || index >= slot.handed.load(Relaxed) as usize {
+        let class = usize::from(word.class());
+        let (_, table, shape) = self.span(head, class);
+        let index = shape.index(offset);
+        if shape.offset(index) != offset || index >= slot.handed.load(Relaxed) as usize {
             return Err(Misuse::InvalidPointer);
         }
-        if !live || !span.table.is_live(index) {
+        if !live || !table.is_live(index) {
             return Err(Misuse::DoubleFree);
         }
-        Ok(Found::Medium { span, index })
+        Ok(Found::Medium { head, class, index })
     }
 
     /// The NUMA node of the calling thread.

@@ -37,16 +37,6 @@ fn charge(slot: &Slot, blocks: i32) -> i32 {
     charged
 }
 
-/// A span: its slot, and what lies outside it.
-#[derive(Clone, Copy)]
-pub(super) struct Span<'a> {
-    pub head: u32,
-    pub class: usize,
-    pub slot: &'a Slot,
-    pub table: &'a BlockTable,
-    pub shape: &'static BlockClass,
-}
-
 /// Partly free spans that a refill looks at before it takes a new slot.
 const PARTIAL_TRIES: usize = 4;
 
@@ -67,7 +57,7 @@ impl Arena {
     /// Only for the owner of the span.
     #[inline(always)]
     fn take_block(&self, head: u32, class: usize) -> Option<Grant> {
-        let Span { slot, table, shape, .. } = self.span(head, class);
+        let (slot, table, shape) = self.span(head, class);
         let hint = slot.hint.load(Relaxed) as usize;
         let index =
             if hint != 0 && table.claim(hint - 1) { hint - 1 } else { table.claim_lowest(shape.blocks as usize)? };
@@ -153,7 +143,7 @@ impl Arena {
             self.forsake(head);
             return None;
         }
-        let Span { slot, table, .. } = self.span(head, class);
+        let (slot, table, _) = self.span(head, class);
         table.forget_purged(shape.blocks as usize);
         slot.handed.store(0, Relaxed);
         slot.hint.store(0, Relaxed);
@@ -192,7 +182,7 @@ impl Arena {
     /// Brings a span without owner to the state that its count asks for, under the lock of the bin of `class`. Looks
     /// only at what it finds, so that it is right however late it comes. An emptied span is returned, in `Limbo`.
     fn settle(&self, head: u32, class: usize) -> Option<u32> {
-        let Span { slot, shape, .. } = self.span(head, class);
+        let (slot, _, shape) = self.span(head, class);
         let word = slot.word();
         // In these two states a span of this class changes only under this lock, and its count only falls.
         if usize::from(word.class()) != class {
@@ -218,8 +208,14 @@ impl Arena {
 
     /// Frees a block of a span that the caller has found live. True: its slot may be free now.
     #[inline]
-    pub(super) fn release_block(&self, cursor: Option<&Cursor>, span: Span<'_>, index: usize) -> Result<bool, Misuse> {
-        let Span { head, class, slot, table, shape } = span;
+    pub(super) fn release_block(
+        &self,
+        cursor: Option<&Cursor>,
+        head: u32,
+        class: usize,
+        index: usize,
+    ) -> Result<bool, Misuse> {
+        let (slot, table, shape) = self.span(head, class);
         if !table.clear(index) {
             return Err(Misuse::DoubleFree);
         }
@@ -280,9 +276,8 @@ impl Arena {
     }
 
     #[inline]
-    pub(super) fn span(&self, head: u32, class: usize) -> Span<'_> {
-        let (slot, table) = (&self.slots[head as usize], &self.blocks[head as usize]);
-        Span { head, class, slot, table, shape: &BLOCK_CLASS[class] }
+    pub(super) fn span(&self, head: u32, class: usize) -> (&Slot, &BlockTable, &'static BlockClass) {
+        (&self.slots[head as usize], &self.blocks[head as usize], &BLOCK_CLASS[class])
     }
 
     /// Makes words, owners and lists agree with the live bits, in a forked child: the other threads are gone, wherever
@@ -327,7 +322,7 @@ impl Arena {
     /// I1: the span is kept from being recycled by a count of one, as a live block would do, and a free block from
     /// being handed out by its live bit. What is live is never touched.
     pub(super) fn trim_span(&self, head: u32, class: usize) -> usize {
-        let Span { slot, table, shape, .. } = self.span(head, class);
+        let (slot, table, shape) = self.span(head, class);
         {
             let _guard = self.bins[class].lock.lock();
             let word = slot.word();
@@ -384,7 +379,7 @@ impl Arena {
 
     /// Bytes of a span that were given back and not handed out since.
     pub(super) fn purged_in_span(&self, head: u32, class: usize) -> usize {
-        let Span { slot, table, shape, .. } = self.span(head, class);
+        let (slot, table, shape) = self.span(head, class);
         let bytes = shape.bytes as usize;
         // What lies beyond was never resident, also where the page it begins on was given back.
         let touched = slot.touched.load(Relaxed);

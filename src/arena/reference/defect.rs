@@ -47,8 +47,8 @@ impl Defect {
                 arena.region.purge(address, address + 2 * page_bytes);
             }
             (Self::ForgetsLive, Some(address)) => {
-                if let Ok(Found::Medium { span, index }) = arena.find(address) {
-                    span.table.clear(index);
+                if let Ok(Found::Medium { head, index, .. }) = arena.find(address) {
+                    arena.blocks[head as usize].clear(index);
                 }
             }
             (Self::WritesToFree, Some(address)) if arena.is_poisoned() => scribble(address, GRANULE),
