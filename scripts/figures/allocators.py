@@ -14,7 +14,7 @@ from trouble import Failure
 
 GLIBC_HUGE = {"GLIBC_TUNABLES": TUNED_GLIBC.settings["GLIBC_TUNABLES"] + ":glibc.malloc.hugetlb=1"}
 # The names of mimalloc 2.1 and later; Debian's 2.0.9 knows none of them, and has these instead.
-MIMALLOC_2_0_TUNED = {"MIMALLOC_RESET_DELAY": "1000000000", "MIMALLOC_PAGE_RESET": "0", "MIMALLOC_LARGE_OS_PAGES": "1"}
+MIMALLOC_2_0_TUNED = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_LARGE_OS_PAGES": "1"}
 MIMALLOC_TUNED = {
     "MIMALLOC_PURGE_DELAY": "-1",
     "MIMALLOC_ALLOW_LARGE_OS_PAGES": "1",

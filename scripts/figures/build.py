@@ -1,6 +1,8 @@
 """Builds what is measured, and installs what that needs."""
 
+import functools
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -42,6 +44,21 @@ def provers(packages: list) -> dict:
         cargo("the provers, which takes minutes the first time", *options, RUSTFLAGS=flags)
         built |= {package: f"{native}/release/{package}" for package in missing}
     return built
+
+
+@functools.cache
+def rust_benches() -> str:
+    """The criterion benchmarks of rust-tests/micro."""
+    print("bench: building the Rust benchmarks", file=sys.stderr, flush=True)
+    command = [cargo_path(), "bench", "--no-run", "--quiet", "--message-format", "json", "--package", "micro"]
+    command += ["--manifest-path", f"{ROOT}/rust-tests/Cargo.toml", "--target-dir", f"{ROOT}/rust-tests/target/native"]
+    flags = f"-C target-cpu=native {os.environ.get('RUSTFLAGS', '')}".strip()
+    done = subprocess.run(command, env=os.environ | {"RUSTFLAGS": flags}, stdout=subprocess.PIPE, text=True)
+    built = [json.loads(line) for line in done.stdout.splitlines()]
+    programs = [path for message in built if (path := message.get("executable"))]
+    if done.returncode != 0 or len(programs) != 1:
+        raise Failure("not built: the Rust benchmarks")
+    return programs[0]
 
 
 def existing(path: str, variable: str) -> str:

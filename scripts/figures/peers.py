@@ -15,7 +15,7 @@ from trouble import Failure
 
 MANIFEST = os.path.join(build.ROOT, "scripts", "peers", "Cargo.toml")
 PEERS = os.path.join(build.ROOT, "target", "peers")
-COMMON = ["-O3", "-DNDEBUG", "-shared", "-fPIC", "-pthread", "-fvisibility=hidden", "-ftls-model=initial-exec"]
+COMMON = ["-O3", "-DNDEBUG", "-shared", "-fPIC", "-pthread", "-ftls-model=initial-exec"]
 
 
 def jemalloc() -> str:
@@ -69,7 +69,7 @@ def build_jemalloc(crate: str, version: str, path: str):
 def build_mimalloc(crate: str, _version: str, path: str):
     source = os.path.join(crate, "c_src", "mimalloc", "v3")
     defines = ["-DMI_BUILD_RELEASE", "-DMI_SHARED_LIB", "-DMI_SHARED_LIB_EXPORT", "-DMI_MALLOC_OVERRIDE"]
-    options = [*COMMON, *defines, "-fno-builtin-malloc", f"-I{source}/include"]
+    options = [*COMMON, *defines, "-fvisibility=hidden", "-fno-builtin-malloc", f"-I{source}/include"]
     quietly("mimalloc", ["gcc", *options, "-o", path, f"{source}/src/static.c"], PEERS)
 
 
