@@ -25,7 +25,10 @@ def as_json(report: dict) -> str:
 def for_terminal(report: dict) -> str:
     parts = [f"{prover}\n{prover_table(figures, report['peers'], SHORT)}" for prover, figures in report["figures"].items()]
     parts.append(means_table(report))
-    parts.append(wanted_table(report))
+    if report["quick"]:
+        parts.append("--quick: statements this small show that it works, and no more.")
+    else:
+        parts.append(wanted_table(report))
     parts += [f"left out: {line}" for line in report["left_out"]]
     return "\n\n".join(parts)
 
@@ -91,7 +94,8 @@ def means_table(report: dict) -> str:
 
 
 def wanted_table(report: dict) -> str:
-    rows = [wish.cells() for wish in wishes(report["figures"], report["peers"])]
+    huge_pages = report["machine"]["thp"] in ("always", "madvise")
+    rows = [wish.cells() for wish in wishes(report["figures"], report["peers"], huge_pages)]
     return markdown_table(["libzkalloc", "measured", "wanted", "met"], rows)
 
 

@@ -84,6 +84,8 @@ class Tables(unittest.TestCase):
         cells = {wish.what: wish.cells() for wish in wanted.wishes({"x": self.measured}, ["glibc", "a"])}
         self.assertEqual(cells["warm CPU, x best peer, mean"][1:], ["0.9", "at most 0.96", "yes"])
         self.assertEqual(cells["peak RSS, x glibc, worst prover"][1:], ["1.1", "at most 1.05", "no"])
+        without = wanted.wishes({"x": self.measured}, ["glibc"], huge_pages=False)
+        self.assertEqual({wish.at_most for wish in without if wish.what.startswith("cold")}, {0.95})
         self.assertEqual(cells["memory calls of a warm proof, worst prover"][3], "not measured")
 
     def test_the_json_has_every_ratio(self):

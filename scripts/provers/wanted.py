@@ -21,7 +21,8 @@ class Wish:
         return [self.what, shown, f"at most {self.at_most:g}", met]
 
 
-def wishes(by_prover: dict, peers: list) -> list:
+def wishes(by_prover: dict, peers: list, huge_pages: bool = True) -> list:
+    cold = 0.75 if huge_pages else 0.95
     gaining = {name: figures for name, figures in by_prover.items() if has_something_to_gain(figures)}
 
     def of(provers: dict, key: str, to: str) -> list:
@@ -33,8 +34,8 @@ def wishes(by_prover: dict, peers: list) -> list:
     wanted = [
         Wish("warm CPU, x best peer, mean", 0.96, geometric_mean(of(gaining, "warm_cpu_ms", "to_best_peer"))),
         Wish("warm CPU, x best peer, worst prover", 1.01, worst(of(by_prover, "warm_cpu_ms", "to_best_peer"))),
-        Wish("cold CPU, x glibc, mean", 0.75, geometric_mean(of(gaining, "cold_cpu_ms", "to_glibc"))),
-        Wish("cold wall, x glibc, mean", 0.75, geometric_mean(of(gaining, "cold_wall_ms", "to_glibc"))),
+        Wish("cold CPU, x glibc, mean", cold, geometric_mean(of(gaining, "cold_cpu_ms", "to_glibc"))),
+        Wish("cold wall, x glibc, mean", cold, geometric_mean(of(gaining, "cold_wall_ms", "to_glibc"))),
         Wish("peak RSS, x glibc, worst prover", 1.05, worst(of(by_prover, "peak_rss_mib", "to_glibc"))),
         Wish("minor faults of a warm proof, x glibc, worst prover", 0.003, worst(of(gaining, "warm_faults", "to_glibc"))),
         Wish("memory calls of a warm proof, worst prover", 0, worst(values(by_prover, "warm_calls"))),
