@@ -53,19 +53,21 @@ class Campaign:
 
     def _one(self, kind: str, prover: Prover, arm, place: int, peak_mib: float, progress: Progress) -> dict | None:
         """From an earlier run, or run now. After a failure this prover is not tried under this allocator again."""
-        record = None
-        if (prover.name, arm.name) not in self.failures:
-            progress.doing(f"{prover.name} {arm.name} {kind}")
-            same = self.runner.same(kind, prover, arm)
-            record = self.store.get(kind, prover.name, arm.name, place, same)
-            if record is None:
-                record = self.runner.run(kind, prover, arm, place, peak_mib)
-                self.store.add(record)
-                if "failed" in record:
-                    self.failures[prover.name, arm.name] = record["failed"]
-                    progress.say(f"{prover.name} under {arm.name}: {record['failed']}")
-                    record = None
+        if (prover.name, arm.name) in self.failures:
+            progress.skip()
+            return None
+        record = self.store.get(kind, prover.name, arm.name, place, self.runner.same(kind, prover, arm))
+        if record:
+            progress.skip()
+            return record
+        progress.doing(f"{prover.name} {arm.name} {kind}")
+        record = self.runner.run(kind, prover, arm, place, peak_mib)
+        self.store.add(record)
         progress.step()
+        if "failed" in record:
+            self.failures[prover.name, arm.name] = record["failed"]
+            progress.say(f"{prover.name} under {arm.name}: {record['failed']}")
+            return None
         return record
 
     def _records(self, kind: str, prover: Prover, arm) -> list:

@@ -34,5 +34,12 @@ class Progress:
             self.done += 1
             self.bar.update()
 
+    def skip(self):
+        """One that was done in an earlier run."""
+        with self.lock:
+            self.all -= 1
+            self.bar.total = self.all
+            self.bar.refresh()
+
     def close(self):
         self.bar.close()

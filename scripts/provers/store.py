@@ -1,7 +1,10 @@
 """What every process gave, one line of JSON each, as soon as it has ended: a run that is interrupted goes on from here."""
 
+import fcntl
 import json
 import os
+
+from trouble import Failure
 
 
 class Store:
@@ -9,6 +12,12 @@ class Store:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self.path = path
         self.records = {}
+        self.lock = open(path + ".lock", "w")  # held until this process ends
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.lock.close()
+            raise Failure(f"{path}: another run of this benchmark is going on: wait for its end") from error
         if fresh and os.path.exists(path):
             os.remove(path)
         elif os.path.exists(path):
@@ -22,6 +31,9 @@ class Store:
                 self.records[key(record)] = record
             except (ValueError, KeyError, TypeError):
                 continue  # a line that was being written when the run was ended
+
+    def close(self):
+        self.lock.close()
 
     def get(self, kind: str, prover: str, allocator: str, place: int, same: dict) -> dict | None:
         """The record of this process, if it was of the very same program, library, settings and arguments, and ended

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import unittest
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), os.pardir, "figures"))
@@ -95,28 +96,48 @@ class Tables(unittest.TestCase):
         self.assertEqual(whole["means"]["a"]["warm_cpu_ms"]["to_glibc"], 0.5)
 
 
+@contextmanager
+def opened(path: str, **options):
+    store = Store(path, **options)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 class Results(unittest.TestCase):
     record = {"kind": TIMED, "prover": "x", "allocator": "glibc", "place": 0, "same": {"library": "1"}, "proofs": []}
 
     def test_results_are_taken_up_again(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "new", "runs.jsonl")
-            Store(path).add(self.record)
+            with opened(path) as store:
+                store.add(self.record)
             with open(path, "a") as file:
                 file.write('{"kind": "timed", "pro')  # the power went
-            store = Store(path)
-            self.assertEqual(store.get(TIMED, "x", "glibc", 0, {"library": "1"}), self.record)
-            self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "2"}))
-            self.assertIsNone(store.get(TIMED, "x", "glibc", 1, {"library": "1"}))
-            store.add(self.record | {"place": 1})
-            self.assertIsNotNone(Store(path).get(TIMED, "x", "glibc", 1, {"library": "1"}))
-            self.assertIsNone(Store(path, fresh=True).get(TIMED, "x", "glibc", 0, {"library": "1"}))
+            with opened(path) as store:
+                self.assertEqual(store.get(TIMED, "x", "glibc", 0, {"library": "1"}), self.record)
+                self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "2"}))
+                self.assertIsNone(store.get(TIMED, "x", "glibc", 1, {"library": "1"}))
+                store.add(self.record | {"place": 1})
+            with opened(path) as store:
+                self.assertIsNotNone(store.get(TIMED, "x", "glibc", 1, {"library": "1"}))
+            with opened(path, fresh=True) as store:
+                self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "1"}))
 
     def test_failures_are_tried_again(self):
-        with tempfile.TemporaryDirectory() as directory:
-            store = Store(os.path.join(directory, "runs.jsonl"))
+        with tempfile.TemporaryDirectory() as directory, opened(os.path.join(directory, "runs.jsonl")) as store:
             store.add(self.record | {"failed": "out of luck"})
             self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "1"}))
+
+    def test_two_at_once_would_mix_their_results(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "runs.jsonl")
+            with opened(path):
+                with self.assertRaisesRegex(Failure, "another run"):
+                    Store(path)
+            with opened(path):
+                pass
 
 
 class Pretending:
@@ -143,13 +164,15 @@ class Pretending:
 class Campaigns(unittest.TestCase):
     prover = Prover("x", "x", "", "")
     arms = [GLIBC, Arm("bad", "/bad.so"), Arm("libzkalloc", "/x.so", side="ours")]
-    quiet = SimpleNamespace(doing=lambda what: None, say=lambda what: None, step=lambda: None)
+    quiet = SimpleNamespace(doing=lambda what: None, say=lambda what: None, step=lambda: None,
+                            skip=lambda: None)
 
-    def measure(self, store: Store) -> tuple:
+    def measure(self, path: str) -> tuple:
         runner = Pretending()
-        campaign = Campaign(runner, store, {("x", arm.name) for arm in self.arms})
-        campaign.measure(self.prover, self.arms, self.quiet)
-        return runner.ran, campaign.report([self.prover], self.arms, {arm.name: "1" for arm in self.arms})
+        with opened(path) as store:
+            campaign = Campaign(runner, store, {("x", arm.name) for arm in self.arms})
+            campaign.measure(self.prover, self.arms, self.quiet)
+            return runner.ran, campaign.report([self.prover], self.arms, {arm.name: "1" for arm in self.arms})
 
     def test_forth_and_back(self):
         self.assertEqual(order(["a", "b"], 2),
@@ -158,16 +181,16 @@ class Campaigns(unittest.TestCase):
     def test_a_second_run_measures_nothing_but_what_failed(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "runs.jsonl")
-            first, told = self.measure(Store(path))
+            first, told = self.measure(path)
             self.assertEqual(first[0], (TRIAL, "glibc", 0))
             self.assertEqual(len(first), 1 + 2 * 5 + 1)  # after its first failure "bad" is left alone
-            again, told_again = self.measure(Store(path))
+            again, told_again = self.measure(path)
             self.assertEqual(again, [(TIMED, "bad", 0)])
             self.assertEqual(told["figures"], told_again["figures"])
 
     def test_no_row_without_its_allocator(self):
         with tempfile.TemporaryDirectory() as directory:
-            _, told = self.measure(Store(os.path.join(directory, "runs.jsonl")))
+            _, told = self.measure(os.path.join(directory, "runs.jsonl"))
         self.assertEqual(list(told["figures"]["x"]), ["glibc", "libzkalloc"])
         self.assertEqual(told["left_out"], ["x under bad: out of luck"])
         self.assertEqual(told["figures"]["x"]["glibc"]["warm_calls"], 3)
