@@ -13,6 +13,7 @@ import machine
 import plot
 import report as reports
 from bench import Bench
+from cli import Parser
 from limited import under_a_limit
 from loads import open_phase, survivors
 from proofs import after_a_large_proof, cost_of_wiping, peak_and_faults, proofs_with_pauses
@@ -34,13 +35,6 @@ EXPERIMENTS = {
 RESULTS = os.path.join(build.ROOT, "target", "bench-memory")
 DOCS = os.path.join(build.ROOT, "docs")
 README = os.path.join(build.ROOT, "README.md")
-
-
-class Parser(argparse.ArgumentParser):
-    """A bad command line gets one line, where argparse would print the usage too."""
-
-    def error(self, message: str):
-        self.exit(2, f"bench-memory: {message} (see scripts/bench memory --help)\n")
 
 
 def options(arguments=None) -> argparse.Namespace:

@@ -33,17 +33,16 @@ class Campaign:
 
     def measure(self, prover: Prover, arms: list, progress: Progress):
         arms = self.chosen(prover, arms)
-        trial = self._one(TRIAL, prover, GLIBC, 0, 0, progress)
+        trial = self._one(TRIAL, prover, GLIBC, 0, None, progress)
         if trial is None:
             raise Failure(f"{prover.name} fails under glibc: {self.failures[prover.name, GLIBC.name]}")
         if trial["digest"]:
             self.runner.digests.setdefault(prover.name, trial["digest"])
-        peak_mib = trial["proofs"][-1]["peak_rss_mib"]
         for place, arm in order(arms, self.runner.size.rounds):
-            self._one(TIMED, prover, arm, place, peak_mib, progress)
+            self._one(TIMED, prover, arm, place, trial, progress)
         # These are not timed, and most of their time they idle.
         with ThreadPoolExecutor(self.runner.size.counted_at_once) as pool:
-            runs = [pool.submit(self._one, COUNTED, prover, arm, 0, peak_mib, progress) for arm in arms]
+            runs = [pool.submit(self._one, COUNTED, prover, arm, 0, trial, progress) for arm in arms]
             try:
                 for run in runs:
                     run.result()
@@ -51,7 +50,7 @@ class Campaign:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _one(self, kind: str, prover: Prover, arm, place: int, peak_mib: float, progress: Progress) -> dict | None:
+    def _one(self, kind: str, prover: Prover, arm, place: int, trial: dict | None, progress: Progress) -> dict | None:
         """From an earlier run, or run now. After a failure this prover is not tried under this allocator again."""
         if (prover.name, arm.name) in self.failures:
             progress.skip()
@@ -61,7 +60,7 @@ class Campaign:
             progress.skip()
             return record
         progress.doing(f"{prover.name} {arm.name} {kind}")
-        record = self.runner.run(kind, prover, arm, place, peak_mib)
+        record = self.runner.run(kind, prover, arm, place, trial)
         self.store.add(record)
         progress.step()
         if "failed" in record:
@@ -77,7 +76,7 @@ class Campaign:
         return [record for record in found if record]
 
     def report(self, provers: list, arms: list, versions: dict) -> dict:
-        figures, loaded, commands, loads = {}, {}, {}, []
+        figures, conditions, loaded, commands, loads = {}, {}, {}, {}, []
         for prover in provers:
             figures[prover.name] = {}
             for arm in self.chosen(prover, arms):
@@ -85,6 +84,9 @@ class Campaign:
                     continue
                 timed, counted = self._records(TIMED, prover, arm), self._records(COUNTED, prover, arm)
                 figures[prover.name][arm.name] = of_runs(timed, counted)
+                conditions.setdefault(prover.name, {})[arm.name] = [
+                    {name: record[name] for name in ("kind", "at", "loaded", "machine")} for record in timed + counted
+                ]
                 for record in timed:
                     loads.append(record["machine"]["load_before"])
                     loaded.setdefault(arm.name, set()).add(record["loaded"])
@@ -110,6 +112,7 @@ class Campaign:
                 for arm in arms
             ],
             "figures": figures,
+            "conditions": conditions,
             "left_out": [f"{prover} under {arm}: {why}" for (prover, arm), why in self.failures.items()],
             "failed_ours": any(arm.startswith("libzkalloc") for _, arm in self.failures),
         }

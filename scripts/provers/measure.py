@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import machine
@@ -18,6 +20,8 @@ from trouble import Failure, NotPossible
 TIMED, COUNTED, TRIAL = "timed", "counted", "trial"
 # Often enough for the maps to be seen early, seldom enough not to disturb: the peak is the kernel's own.
 SAMPLE_SECONDS = 0.5
+# How long a process may take, in terms of the trial, which makes two proofs under glibc.
+TIME_LIMIT, LEAST_LIMIT_SECONDS = 20, 180
 # What an allocator may take, in terms of glibc's peak. The ancestor frees nothing, and others keep what they got.
 HEADROOM = {"ancestor": 4.0, "peer": 2.2, "ours": 1.3}
 
@@ -70,8 +74,8 @@ class Runner:
             arguments += ["--idle-ms", str(round((self.size.idle_seconds + 1) * 1000))]
         return arguments
 
-    def run(self, kind: str, prover: Prover, arm: Arm, place: int, peak_mib: float = 0) -> dict:
-        """One record. What went wrong is in it as `failed`, or as `impossible`."""
+    def run(self, kind: str, prover: Prover, arm: Arm, place: int, trial: dict | None = None) -> dict:
+        """One record. What went wrong is in it as `failed`."""
         record = {
             "kind": kind,
             "prover": prover.name,
@@ -81,12 +85,15 @@ class Runner:
             "at": time.strftime("%Y-%m-%d %H:%M:%S"),
             "machine": machine.read(),
         }
-        needed_mib = peak_mib * HEADROOM[arm.side]
+        needed_mib = trial["proofs"][-1]["peak_rss_mib"] * HEADROOM[arm.side] if trial else 0
+        limit_seconds = max(TIME_LIMIT * trial["seconds"] if trial else 0, LEAST_LIMIT_SECONDS)
         try:
             need_memory(needed_mib)
             if kind == TIMED:
                 self._touch(needed_mib)
-            return record | (self._counted(prover, arm) if kind == COUNTED else self._timed(kind, prover, arm))
+            if kind == COUNTED:
+                return record | self._counted(prover, arm, limit_seconds)
+            return record | self._timed(kind, prover, arm, limit_seconds)
         except NotPossible as reason:
             return record | {"failed": f"not possible here: {reason}"}
         except (Failure, OSError, ValueError, KeyError) as error:
@@ -96,18 +103,21 @@ class Runner:
         if subprocess.run([self.touch, str(max(int(mib), 64))]).returncode != 0:
             raise Failure("the helper that touches memory has failed")
 
-    def _timed(self, kind: str, prover: Prover, arm: Arm) -> dict:
+    def _timed(self, kind: str, prover: Prover, arm: Arm, limit_seconds: float) -> dict:
         argv = [self.programs[prover.package], *self.arguments(kind, prover, arm)]
-        with Child(arm, argv, sample_seconds=SAMPLE_SECONDS) as child:
+        with Child(arm, argv, sample_seconds=SAMPLE_SECONDS) as child, ended_after(child, limit_seconds):
             proofs = list(self._proofs(child, prover))
             child.finish()
         return self._result(child, prover, proofs)
 
-    def _counted(self, prover: Prover, arm: Arm) -> dict:
+    def _counted(self, prover: Prover, arm: Arm, limit_seconds: float) -> dict:
         argv = [self.programs[prover.package], *self.arguments(COUNTED, prover, arm)]
         with tempfile.TemporaryDirectory() as scratch:
             trace = Trace(os.path.join(scratch, "trace"))
-            with Child(arm, argv, trace=trace, sample_seconds=SAMPLE_SECONDS) as child:
+            with (
+                Child(arm, argv, trace=trace, sample_seconds=SAMPLE_SECONDS) as child,
+                ended_after(child, limit_seconds + self.size.idle_seconds),
+            ):
                 proofs = []
                 for proof in self._proofs(child, prover):
                     proofs.append(proof)
@@ -141,6 +151,19 @@ class Runner:
         return {
             "loaded": " + ".join(child.allocators) or "glibc",
             "command": child.command,
+            "seconds": child.seconds(),
             "digest": self.digests.get(prover.name, ""),
             "proofs": proofs,
         }
+
+
+@contextmanager
+def ended_after(child: Child, seconds: float):
+    """A process that hangs ends too, and is a failure."""
+    timer = threading.Timer(seconds, child.process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -23,5 +23,5 @@ PROVERS = [
     plonky3("poseidon2-koalabear", 17, 12),
     plonky3("poseidon2-babybear-zk", 14, 9),
     plonky3("poseidon1-babybear", 16, 11),
-    plonky3("keccak", 16, 12),
+    plonky3("keccak", 16, 11),
 ]

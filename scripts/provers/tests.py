@@ -19,7 +19,7 @@ from arm import GLIBC, Arm  # noqa: E402
 from campaign import Campaign, order  # noqa: E402
 from child import Child  # noqa: E402
 from main import options, pairs  # noqa: E402
-from measure import COUNTED, TIMED, TRIAL  # noqa: E402
+from measure import TIMED, TRIAL, ended_after  # noqa: E402
 from provers import PROVERS, Prover  # noqa: E402
 from store import Store  # noqa: E402
 from trouble import Failure  # noqa: E402
@@ -151,14 +151,15 @@ class Pretending:
     def same(self, kind, prover, arm):
         return {"kind": kind}
 
-    def run(self, kind, prover, arm, place, peak_mib):
+    def run(self, kind, prover, arm, place, trial):
         self.ran.append((kind, arm.name, place))
         record = {"kind": kind, "prover": prover.name, "allocator": arm.name, "place": place,
                   "same": self.same(kind, prover, arm)}
         if arm.name == "bad":
             return record | {"failed": "out of luck"}
         return record | {"proofs": [proof(number, 10) for number in (1, 2, 3)], "digest": "d", "calls": [1, 2, 3],
-                         "idle_rss_mib": 1.0, "loaded": "x.so", "command": "x", "machine": {"load_before": 1.0}}
+                         "idle_rss_mib": 1.0, "loaded": "x.so", "command": "x", "at": "now", "seconds": 1.0,
+                         "machine": {"load_before": 1.0}}
 
 
 class Campaigns(unittest.TestCase):
@@ -192,6 +193,7 @@ class Campaigns(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             _, told = self.measure(os.path.join(directory, "runs.jsonl"))
         self.assertEqual(list(told["figures"]["x"]), ["glibc", "libzkalloc"])
+        self.assertEqual([each["loaded"] for each in told["conditions"]["x"]["glibc"]], ["x.so"] * 5)
         self.assertEqual(told["left_out"], ["x under bad: out of luck"])
         self.assertEqual(told["figures"]["x"]["glibc"]["warm_calls"], 3)
 
@@ -217,6 +219,14 @@ class Allocators(unittest.TestCase):
         self.assertEqual(matching(names, ["glibc", "lib*"]), ["glibc", "libzkalloc", "libzkalloc-phase"])
         ours = [contender for contender in CONTENDERS if contender.side == "ours"]
         self.assertTrue(all(not contender.settings for contender in ours))
+
+
+class Hanging(unittest.TestCase):
+    def test_a_process_that_hangs_is_a_failure(self):
+        with Child(GLIBC, [sys.executable, "-c", "print(1, flush=True); input()"]) as child, ended_after(child, 0.3):
+            list(child.lines())
+            with self.assertRaisesRegex(Failure, "SIGKILL"):
+                child.finish()
 
 
 class Tracing(unittest.TestCase):
