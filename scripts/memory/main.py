@@ -13,10 +13,12 @@ import machine
 import plot
 import report as reports
 from bench import Bench
+from cli import Parser
 from limited import under_a_limit
 from loads import open_phase, survivors
 from proofs import after_a_large_proof, cost_of_wiping, peak_and_faults, proofs_with_pauses
 from row import Row
+from text import write
 from timeline import timeline
 from trouble import Failure, NotPossible
 
@@ -33,13 +35,6 @@ EXPERIMENTS = {
 RESULTS = os.path.join(build.ROOT, "target", "bench-memory")
 DOCS = os.path.join(build.ROOT, "docs")
 README = os.path.join(build.ROOT, "README.md")
-
-
-class Parser(argparse.ArgumentParser):
-    """A bad command line gets one line, where argparse would print the usage too."""
-
-    def error(self, message: str):
-        self.exit(2, f"bench-memory: {message} (see scripts/bench memory --help)\n")
 
 
 def options(arguments=None) -> argparse.Namespace:
@@ -102,8 +97,9 @@ def measure(bench: Bench, letter: str) -> dict:
 def run(chosen: argparse.Namespace) -> int:
     if chosen.docs:
         reports.around_marks(README)  # before minutes are spent on what cannot be written
-    build.packages(with_plot="g" in chosen.letters or chosen.docs)
-    library, prover, micro = build.library(), build.prover(), build.programs()
+    build.packages(needed(with_plot="g" in chosen.letters or chosen.docs))
+    library, prover = build.library(), build.prover()
+    micro = build.programs("volume", "survivors", libraries=["trim_on_signal"])
     bench = Bench(library, prover, micro, chosen.quick)
     same = {"library_sha256": sha256(library), "prover_sha256": sha256(prover), "quick": chosen.quick}
     os.makedirs(RESULTS, exist_ok=True)
@@ -115,10 +111,14 @@ def run(chosen: argparse.Namespace) -> int:
         if letter in chosen.letters and not (chosen.resume and earlier and not earlier["failed"]):
             bench.say(f"{letter}. {EXPERIMENTS[letter][0]}")
             earlier = measure(bench, letter) | {"same": same}
-            reports.write(path, json.dumps(earlier))
+            write(path, json.dumps(earlier))
         if earlier:
             experiments[letter] = {name: value for name, value in earlier.items() if name != "same"}
     return publish(chosen, {"machine": on} | same | {"experiments": experiments})
+
+
+def needed(with_plot: bool) -> list:
+    return [build.GCC, build.MATPLOTLIB, build.JEMALLOC] if with_plot else [build.GCC]
 
 
 def stored(path: str, same: dict) -> dict | None:
@@ -142,8 +142,8 @@ def publish(chosen: argparse.Namespace, report: dict) -> int:
     picture = "memory.svg" if series else ""
     if series:
         plot.draw(series, os.path.join(directory, picture))
-    reports.write(os.path.join(directory, "memory.json"), reports.as_json(report))
-    reports.write(os.path.join(directory, "memory.md"), reports.markdown(report, picture))
+    write(os.path.join(directory, "memory.json"), reports.as_json(report))
+    write(os.path.join(directory, "memory.md"), reports.markdown(report, picture))
     if chosen.docs:
         text = reports.headlines(report, picture and f"docs/{picture}")
         reports.replace_in(README, text)

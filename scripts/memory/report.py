@@ -1,11 +1,9 @@
 """The table: as Markdown, as JSON, and its most important lines for the README."""
 
 import json
-import os
-import tempfile
 
 import machine
-from row import number, share
+from text import number, share, write
 
 BEGIN, END = "<!-- memory:begin -->", "<!-- memory:end -->"
 HEADER = ["", "glibc", "libzkalloc", "measured", "wanted", "met"]
@@ -98,11 +96,3 @@ def replace_in(path: str, text: str):
 
 def as_json(report: dict) -> str:
     return json.dumps(report, indent=1) + "\n"
-
-
-def write(path: str, text: str):
-    """The file holds either the old text or the new one at every moment."""
-    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False) as file:
-        file.write(text)
-    os.chmod(file.name, os.stat(path).st_mode if os.path.exists(path) else 0o644)
-    os.replace(file.name, path)
