@@ -64,19 +64,29 @@ pub fn process_id() -> u32 {
     (unsafe { libc::getpid() }) as u32
 }
 
-/// Writes all of `bytes` to `fd`; what cannot be written is dropped, for there is nobody to tell.
-pub fn write_all(fd: c_int, mut bytes: &[u8]) {
+/// Writes all of `bytes` to `fd`. The error is the `errno`; what cannot be written is dropped.
+pub fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
     without_cancellation(|| {
         while !bytes.is_empty() {
             // SAFETY: pointer and length are those of a live slice.
             let n = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
             match usize::try_from(n) {
                 Ok(n) if n > 0 => bytes = bytes.get(n..).unwrap_or(&[]),
-                _ if n < 0 && errno() == libc::EINTR => {}
-                _ => return,
+                Ok(_) => return Err(libc::EIO),
+                Err(_) if errno() == libc::EINTR => {}
+                Err(_) => return Err(errno()),
             }
         }
+        Ok(())
     })
+}
+
+/// The directory that relative paths start from. `None`: it is gone, or its name is too long for `buffer`.
+pub fn current_dir(buffer: &mut [u8]) -> Option<&[u8]> {
+    // SAFETY: pointer and length are those of a live slice.
+    let found = with_errno_kept(|| unsafe { libc::getcwd(buffer.as_mut_ptr().cast(), buffer.len()) });
+    let name = CStr::from_bytes_until_nul(buffer).ok()?.to_bytes();
+    (!found.is_null()).then_some(name)
 }
 
 /// How [`open_file`] treats a file that is there already.
@@ -88,10 +98,13 @@ pub enum Existing {
     Keep,
 }
 
-/// Opens a file for writing, mode 0644 less the umask, closed on exec. The error is the `errno`.
+/// Opens a file for writing, mode 0644 less the umask, closed on exec. The error is the `errno`. Nobody waits for the
+/// reader of a pipe: not in `malloc`, and not at exit.
 pub fn open_file(path: &CStr, existing: Existing) -> Result<c_int, c_int> {
     let flags = libc::O_WRONLY
         | libc::O_CLOEXEC
+        | libc::O_NONBLOCK
+        | libc::O_NOCTTY
         | match existing {
             Existing::Replace => libc::O_CREAT | libc::O_TRUNC,
             Existing::Append => libc::O_APPEND,
