@@ -208,6 +208,26 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I6", "late-thread", "bystander.c")
     },
     Control {
+        args: &["phase"],
+        env: &[("ZK_TEST_AROUND", "phase"), ("ZK_ALLOC_MIN_BYTES", "8192")],
+        behind: Some("shim_around.c"),
+        with: Prints("phase: as it should be\n"),
+        without: CheckFails("!zk_owns(block)"),
+        ..Control::new("I6", "early", "around.c")
+    },
+    Control {
+        args: &["futex", "early"],
+        env: NO_DECAY,
+        with: Prints("futex, early: survived\n"),
+        without: CheckFails("tenths < 100"),
+        ..Control::new("I7", "sleepless", "sandbox.c")
+    },
+    Control {
+        front: Some("shim_threads.c"),
+        without: CheckFails("*refused <= 2 * seconds + 2"),
+        ..Control::new("I7", "impatient", "no_threads.c")
+    },
+    Control {
         args: &["short", "20000"],
         without: CheckFails("stats.threads_seen >= count && stats.resident_bytes <= 64 * MIB"),
         ..Control::new("I7", "thread-exit", "limits.c")

@@ -116,6 +116,12 @@ fn free_keeps_errno_when_no_thread_can_be_started() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_started_is_not_asked_for_with_every_free() {
+    let shim = Build::shared("shim_threads.c").program();
+    quiet(preload_both(Build::new("no_threads.c").preloaded().env("ZK_TEST_ARENA", "used"), &shim, &library()));
+}
+
+#[test]
 fn a_double_free_is_one_after_the_slot_served_another_block() {
     let outcome = edges("double-free").finish();
     assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{outcome}");
