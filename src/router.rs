@@ -261,6 +261,10 @@ pub fn owns(address: usize) -> bool {
 /// Gives free memory back until at most `keep` bytes of it are resident. The bytes given back.
 pub fn trim(keep: usize) -> usize {
     let _busy = Busy::enter();
+    if tls::is_nested() {
+        // In a handler that interrupted the library, or runs inside fork: this thread itself may hold the locks.
+        return 0;
+    }
     let Some(arena) = global::get() else { return 0 };
     let given = arena.trim(keep);
     trace::counters(arena, c"trim");

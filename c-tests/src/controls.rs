@@ -74,6 +74,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I3", "nested", "process_edges.c")
     },
     Control {
+        args: &["signal-trim"],
+        env: &[("ZK_ALLOC_RETAIN_MB", "0")],
+        without: Hangs,
+        ..Control::new("I3", "nested", "process_edges.c")
+    },
+    Control {
         behind: Some("shim_hooks.c"),
         with: Prints("contents kept\n"),
         without: Signal(libc::SIGABRT),

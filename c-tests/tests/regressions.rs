@@ -132,4 +132,5 @@ fn a_double_free_is_one_after_the_slot_served_another_block() {
 #[test]
 fn a_signal_handler_frees_in_the_middle_of_a_free() {
     quiet(edges("signal").env("ZK_ALLOC_RETAIN_MB", "0"));
+    quiet(edges("signal-trim").env("ZK_ALLOC_RETAIN_MB", "0"));
 }
