@@ -84,6 +84,8 @@ protections! {
     LateThread = "late-thread";
     /// I7: a background thread that may not sleep goes on without.
     Sleepless = "sleepless";
+    /// I7: a line for a pipe that nobody reads ends the program.
+    WriteSignals = "write-signals";
     /// I7: where no thread can be started, every free tries again.
     Impatient = "impatient";
     /// I6: a phase that another library's constructor begins makes the arena, whatever the environment says.

@@ -4,9 +4,13 @@
  *        reports chdir DIRECTORY    a phase, then two more in another directory, as a daemon
  *        reports own-file PATH      opens a file of its own, which gets the lowest descriptor that is free
  *        reports own-files PATH     closes every descriptor first, and has its file at each of them
+ *        reports unheard            nobody reads its standard error, a pipe, any more
+ *        reports no-room            may not write to files
  *        reports beside             ends while another thread opens and closes phases */
 #include "check.h"
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #define LARGE (3 * MIB)
 
@@ -49,6 +53,19 @@ int main(int argc, char **argv) {
         write_own(argv[2], 0);
     } else if (strcmp(name, "own-files") == 0 && argc == 3) {
         write_own(argv[2], 1);
+    } else if (strcmp(name, "unheard") == 0) {
+        int ends[2];
+        CHECK(pipe(ends) == 0 && dup2(ends[1], 2) == 2 && close(ends[0]) == 0 && close(ends[1]) == 0);
+        phases(3); /* each is a line with ZK_ALLOC_VERBOSE=1 */
+        /* What the program itself has done stays as it was. */
+        sigset_t set;
+        CHECK(sigpending(&set) == 0 && !sigismember(&set, SIGPIPE));
+        CHECK(pthread_sigmask(SIG_BLOCK, NULL, &set) == 0 && !sigismember(&set, SIGPIPE));
+        puts("unheard: survived");
+    } else if (strcmp(name, "no-room") == 0) {
+        static const struct rlimit nothing = {0, 0};
+        CHECK(setrlimit(RLIMIT_FSIZE, &nothing) == 0);
+        phases(3);
     } else if (strcmp(name, "beside") == 0) {
         pthread_t threads[2];
         CHECK(pthread_create(&threads[0], NULL, in_thread, NULL) == 0);

@@ -229,6 +229,13 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "sleepless", "sandbox.c")
     },
     Control {
+        args: &["unheard"],
+        env: &[("ZK_ALLOC_VERBOSE", "1")],
+        with: Prints("unheard: survived\n"),
+        without: Signal(libc::SIGPIPE),
+        ..Control::new("I7", "write-signals", "reports.c")
+    },
+    Control {
         front: Some("shim_threads.c"),
         without: CheckFails("*refused <= 2 * seconds + 2"),
         ..Control::new("I7", "impatient", "no_threads.c")

@@ -47,7 +47,20 @@ fn what_cannot_be_written_is_one_line() {
         let outcome = reports(&["work"]).env("ZK_ALLOC_STATS", path).env("ZK_ALLOC_TRACE", path).finish();
         two_lines(&outcome.expect_success(), error);
     }
+    let file = dir.join("file");
+    let no_room = reports(&["no-room"]).env("ZK_ALLOC_STATS", &file).env("ZK_ALLOC_TRACE", &file).finish();
+    two_lines(&no_room.expect_success(), libc::EFBIG);
     fs::remove_dir_all(dir).expect("a directory of ours");
+}
+
+/// A line that nobody reads is no reason to end.
+#[test]
+fn a_closed_pipe_ends_nobody() {
+    for (stats, trace) in [("1", ""), ("/dev/full", "/dev/full")] {
+        let run = reports(&["unheard"]).env("ZK_ALLOC_VERBOSE", "1");
+        let outcome = run.env("ZK_ALLOC_STATS", stats).env("ZK_ALLOC_TRACE", trace).finish().expect_success();
+        assert_eq!(outcome.stdout, "unheard: survived\n", "{outcome}");
+    }
 }
 
 #[test]

@@ -64,8 +64,62 @@ pub fn process_id() -> u32 {
     (unsafe { libc::getpid() }) as u32
 }
 
+/// Runs `body`, which writes, without the signals that a write may end the program by: nobody reads the pipe any more, or
+/// the file would be larger than the process's limit.
+fn without_write_signals<R>(body: impl FnOnce() -> Result<R, c_int>) -> Result<R, c_int> {
+    if broken::is(Broken::WriteSignals) {
+        return body();
+    }
+    let mut both = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: initialises `both`.
+    unsafe { libc::sigemptyset(both.as_mut_ptr()) };
+    for signal in WRITE_SIGNALS {
+        // SAFETY: `both` is initialised.
+        unsafe { libc::sigaddset(both.as_mut_ptr(), signal) };
+    }
+    // SAFETY: both sets are live, and `both` is initialised.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, both.as_ptr(), before.as_mut_ptr()) };
+    let result = body();
+    if result.is_err() {
+        // SAFETY: filled in above.
+        WRITE_SIGNALS.into_iter().for_each(|signal| take_back(signal, unsafe { before.assume_init_ref() }));
+    }
+    // SAFETY: `before` was filled in above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    result
+}
+
+const WRITE_SIGNALS: [c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
+
+/// Removes a signal that waits for this thread. One that was blocked before is the program's own affair.
+fn take_back(signal: c_int, before: &libc::sigset_t) {
+    let mut set = core::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: a live set.
+    if unsafe { libc::sigismember(ptr::from_ref(before), signal) } == 1 {
+        return;
+    }
+    // SAFETY: fills `set` in.
+    unsafe { libc::sigpending(set.as_mut_ptr()) };
+    // SAFETY: a live set.
+    if unsafe { libc::sigismember(set.as_ptr(), signal) } != 1 {
+        return;
+    }
+    // SAFETY: initialises `set`.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: `set` is initialised.
+    unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    let mut taken = 0;
+    // SAFETY: both are live. It does not wait: the signal is there, and blocked.
+    unsafe { libc::sigwait(set.as_ptr(), ptr::from_mut(&mut taken)) };
+}
+
 /// Writes all of `bytes` to `fd`. The error is the `errno`; what cannot be written is dropped.
-pub fn write_all(fd: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
+pub fn write_all(fd: c_int, bytes: &[u8]) -> Result<(), c_int> {
+    without_write_signals(|| write_all_of(fd, bytes))
+}
+
+fn write_all_of(fd: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
     without_cancellation(|| {
         while !bytes.is_empty() {
             // SAFETY: pointer and length are those of a live slice.
