@@ -24,7 +24,8 @@ static WISHES: AtomicU32 = AtomicU32::new(0);
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 /// When it may be tried again to start the thread, after a refusal. Under `RUNNING`.
 static NEXT_START_NS: AtomicU64 = AtomicU64::new(0);
-const RESTART_NS: u64 = 1_000_000_000;
+/// Time stands still in a model.
+const RESTART_NS: u64 = if cfg!(loom) { 0 } else { 1_000_000_000 };
 const NOTHING: usize = usize::MAX;
 /// Bytes of free memory to keep; `NOTHING`: no wish.
 static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
@@ -86,6 +87,7 @@ fn start() -> bool {
 pub fn forget_in_child() {
     RUNNING.store(false, Relaxed);
     ASLEEP.store(false, Relaxed);
+    NEXT_START_NS.store(0, Relaxed);
     PURGE_TO.store(NOTHING, Relaxed);
     PREFAULT.store(0, Relaxed);
     prefault::forget_in_child();
