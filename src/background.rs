@@ -11,7 +11,7 @@ use crate::platform;
 use crate::prefault;
 use crate::pressure::{self, LOOK_MS};
 use crate::retention::WORTH_A_THREAD_BYTES;
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::tls::Busy;
 use core::ffi::c_void;
 use core::ptr;
@@ -22,6 +22,10 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 static WISHES: AtomicU32 = AtomicU32::new(0);
 /// True while nothing but a wish would wake the thread.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
+/// When it may be tried again to start the thread, after a refusal. Under `RUNNING`.
+static NEXT_START_NS: AtomicU64 = AtomicU64::new(0);
+/// Time stands still in a model.
+const RESTART_NS: u64 = if cfg!(loom) { 0 } else { 1_000_000_000 };
 const NOTHING: usize = usize::MAX;
 /// Bytes of free memory to keep; `NOTHING`: no wish.
 static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
@@ -55,7 +59,7 @@ pub fn prefault_soon(bytes: usize) -> bool {
 
 #[cold]
 fn wake() -> bool {
-    if !RUNNING.swap(true, AcqRel) && !platform::start_thread(run) {
+    if !RUNNING.swap(true, AcqRel) && !start() {
         RUNNING.store(false, Release);
         return false;
     }
@@ -66,10 +70,24 @@ fn wake() -> bool {
     true
 }
 
+/// False: the system refuses, or has done so lately. Whoever frees something asks again, and each refusal costs a stack.
+fn start() -> bool {
+    let now_ns = platform::now_ns();
+    if now_ns < NEXT_START_NS.load(Relaxed) && !broken::is(Broken::Impatient) {
+        return false;
+    }
+    let started = platform::start_thread(run);
+    if !started {
+        NEXT_START_NS.store(now_ns.saturating_add(RESTART_NS), Relaxed);
+    }
+    started
+}
+
 /// In a forked child, which has no such thread.
 pub fn forget_in_child() {
     RUNNING.store(false, Relaxed);
     ASLEEP.store(false, Relaxed);
+    NEXT_START_NS.store(0, Relaxed);
     PURGE_TO.store(NOTHING, Relaxed);
     PREFAULT.store(0, Relaxed);
     prefault::forget_in_child();
@@ -101,13 +119,19 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
         if !goes_on() {
             return;
         }
-        match idle.look(arena) {
+        let may_sleep = match idle.look(arena) {
             Some(wait_ms) => platform::futex_wait_for(&WISHES, seen, wait_ms),
             None => {
                 ASLEEP.store(true, Relaxed);
-                platform::futex_wait_for(&WISHES, seen, ASLEEP_MS);
+                let may_sleep = platform::futex_wait_for(&WISHES, seen, ASLEEP_MS);
                 ASLEEP.store(false, Relaxed);
+                may_sleep
             }
+        };
+        if !may_sleep && !broken::is(Broken::Sleepless) {
+            // A filter: better no thread than one that never sleeps.
+            config::set(Key::Background, 0);
+            return;
         }
     }
 }

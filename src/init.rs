@@ -26,9 +26,13 @@ static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
 static PROCESSORS: AtomicUsize = AtomicUsize::new(1);
 static NODES: AtomicUsize = AtomicUsize::new(1);
 
+/// The environment has been read: there may be an arena.
+static STARTED: AtomicBool = AtomicBool::new(cfg!(test));
+
 /// The library was loaded. Until this has run, everything goes to the next allocator.
 pub fn start() {
     let _busy = Busy::enter();
+    report::look_at_stderr();
     system::resolve();
     #[cfg(feature = "broken")]
     broken::read_environment();
@@ -53,11 +57,11 @@ pub fn start() {
     platform::note_filters();
     PROCESSORS.store(platform::processors(), Relaxed);
     NODES.store(platform::numa_nodes(SLOT_NODES), Relaxed);
+    STARTED.store(true, Relaxed);
     if broken::is(Broken::OnDemand) {
         make_arena();
     }
-    let _guard = router::PHASES.lock.lock();
-    router::set_gate();
+    router::start();
 }
 
 /// Without either `malloc` or `free` of the other images there is no use in an arena.
@@ -90,10 +94,14 @@ pub fn engage() -> Option<&'static Arena> {
     arena
 }
 
-/// The arena, made if there is none yet. `None`: mode off, or there is no address space for it, which is said once.
+/// The arena, made if there is none yet. `None`: mode off, or there is no address space for it, which is said once; or
+/// another library's constructor asks before the environment was read.
 pub fn make_arena() -> Option<&'static Arena> {
     if global::get().is_some() || config::get(Key::Mode) == MODE_OFF && !broken::is(Broken::ModeOff) {
         return global::get();
+    }
+    if !STARTED.load(Relaxed) && !broken::is(Broken::Early) {
+        return None;
     }
     let made = make_arena_once();
     let arena = global::get()?;

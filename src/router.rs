@@ -32,6 +32,17 @@ pub fn is_small(bytes: usize) -> bool {
     bytes < GATE.load(Relaxed)
 }
 
+/// The environment has been read. Phases may be open: constructors of other libraries have run.
+pub fn start() {
+    let arena = if PHASES.depth() > 0 { init::make_arena() } else { None };
+    let _guard = PHASES.lock.lock();
+    if PHASES.depth() > 0 {
+        first_phase_begins(arena);
+    } else {
+        set_gate();
+    }
+}
+
 /// Sets the gate to what mode, phases and arena ask for. Under the phases' lock.
 pub fn set_gate() {
     let depth = PHASES.depth();
@@ -194,18 +205,21 @@ fn cursor(arena: &'static Arena, thread: Thread) -> Option<u32> {
 pub fn begin_phase() -> c_int {
     let _busy = Busy::enter();
     let arena = init::make_arena();
-    PHASES.begin(|| {
-        if let Some(arena) = arena {
-            arena.begin_phase();
-        }
-        set_gate();
-        trace::phase_begins();
-    });
+    PHASES.begin(|| first_phase_begins(arena));
     if arena.is_some() || config::get(Key::Mode) == MODE_OFF {
         0
     } else {
         libc::ENOMEM
     }
+}
+
+/// Under the phases' lock.
+fn first_phase_begins(arena: Option<&Arena>) {
+    if let Some(arena) = arena {
+        arena.begin_phase();
+    }
+    set_gate();
+    trace::phase_begins();
 }
 
 /// Closes a phase. 0, or EINVAL: none is open.
@@ -260,6 +274,10 @@ pub fn owns(address: usize) -> bool {
 /// Gives free memory back until at most `keep` bytes of it are resident. The bytes given back.
 pub fn trim(keep: usize) -> usize {
     let _busy = Busy::enter();
+    if tls::is_nested() {
+        // In a handler that interrupted the library, or runs inside fork: this thread itself may hold the locks.
+        return 0;
+    }
     let Some(arena) = global::get() else { return 0 };
     let given = arena.trim(keep);
     trace::counters(arena, c"trim");

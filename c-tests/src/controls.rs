@@ -74,6 +74,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I3", "nested", "process_edges.c")
     },
     Control {
+        args: &["signal-trim"],
+        env: &[("ZK_ALLOC_RETAIN_MB", "0")],
+        without: Hangs,
+        ..Control::new("I3", "nested", "process_edges.c")
+    },
+    Control {
         behind: Some("shim_hooks.c"),
         with: Prints("contents kept\n"),
         without: Signal(libc::SIGABRT),
@@ -206,6 +212,33 @@ pub const CONTROLS: &[Control] = &[
         args: &["alone"],
         without: CheckFails("threads() == 1"),
         ..Control::new("I6", "late-thread", "bystander.c")
+    },
+    Control {
+        args: &["phase"],
+        env: &[("ZK_TEST_AROUND", "phase"), ("ZK_ALLOC_MIN_BYTES", "8192")],
+        behind: Some("shim_around.c"),
+        with: Prints("phase: as it should be\n"),
+        without: CheckFails("!zk_owns(block)"),
+        ..Control::new("I6", "early", "around.c")
+    },
+    Control {
+        args: &["futex", "early"],
+        env: NO_DECAY,
+        with: Prints("futex, early: survived\n"),
+        without: CheckFails("tenths < 100"),
+        ..Control::new("I7", "sleepless", "sandbox.c")
+    },
+    Control {
+        args: &["unheard"],
+        env: &[("ZK_ALLOC_VERBOSE", "1")],
+        with: Prints("unheard: survived\n"),
+        without: Signal(libc::SIGPIPE),
+        ..Control::new("I7", "write-signals", "reports.c")
+    },
+    Control {
+        front: Some("shim_threads.c"),
+        without: CheckFails("*refused <= 2 * seconds + 2"),
+        ..Control::new("I7", "impatient", "no_threads.c")
     },
     Control {
         args: &["short", "20000"],

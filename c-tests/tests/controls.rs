@@ -58,6 +58,10 @@ controls! {
     i6_threshold = "threshold";
     i6_privileged = "privileged";
     i6_late_thread = "late-thread";
+    i6_early = "early";
+    i7_sleepless = "sleepless";
+    i7_write_signals = "write-signals";
+    i7_impatient = "impatient";
     i7_thread_exit = "thread-exit";
     i7_commit = "commit";
     i7_tables = "tables";

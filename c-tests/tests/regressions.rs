@@ -127,6 +127,12 @@ fn free_keeps_errno_when_no_thread_can_be_started() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_started_is_not_asked_for_with_every_free() {
+    let shim = Build::shared("shim_threads.c").program();
+    quiet(preload_both(Build::new("no_threads.c").preloaded().env("ZK_TEST_ARENA", "used"), &shim, &library()));
+}
+
+#[test]
 fn a_double_free_is_one_after_the_slot_served_another_block() {
     let outcome = edges("double-free").finish();
     assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{outcome}");
@@ -137,4 +143,5 @@ fn a_double_free_is_one_after_the_slot_served_another_block() {
 #[test]
 fn a_signal_handler_frees_in_the_middle_of_a_free() {
     quiet(edges("signal").env("ZK_ALLOC_RETAIN_MB", "0"));
+    quiet(edges("signal-trim").env("ZK_ALLOC_RETAIN_MB", "0"));
 }
