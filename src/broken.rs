@@ -82,6 +82,8 @@ protections! {
     Privileged = "privileged";
     /// I6: the background thread comes with the first free.
     LateThread = "late-thread";
+    /// I6: the background thread takes the program's signals.
+    SignalMask = "signal-mask";
     /// I7: a thread's cursor is not given back when it ends.
     ThreadExit = "thread-exit";
     /// I7: all of the reservation is usable at once.
@@ -110,6 +112,10 @@ protections! {
     Decay = "decay";
     /// I8: the end of a phase gives nothing back.
     Budget = "budget";
+    /// I8: what the user allows to stay is not looked at.
+    Retain = "retain";
+    /// I8: the next block has memory given back that was faulted in ahead of it.
+    Prefault = "prefault";
     /// I8: a cgroup's limit is not looked at.
     CgroupLimit = "cgroup-limit";
     /// I8: memory pressure gives nothing back.

@@ -54,7 +54,7 @@ fn cap_bytes() -> Option<usize> {
     let retain_mb = config::get(Key::RetainMb);
     if config::get(Key::DecayMs) == 0 {
         Some(0)
-    } else if retain_mb == FROM_BUDGET {
+    } else if retain_mb == FROM_BUDGET || broken::is(Broken::Retain) {
         None
     } else {
         Some((retain_mb as usize).saturating_mul(1 << 20))

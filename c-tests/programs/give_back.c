@@ -1,10 +1,11 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | child | during-trim | prefault | prefault-idle | locked | parallel */
+ * Usage: give_back medium | child | signals | during-trim | prefault | prefault-idle | prefault-option | locked | parallel */
 #include "check.h"
 #include "deny.h"
 #include <dirent.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -63,6 +64,36 @@ static void child(void) {
     CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
 }
 
+static volatile sig_atomic_t handled, handled_elsewhere;
+static pid_t program_thread;
+
+static void on_signal(int number) {
+    (void)number;
+    handled = 1;
+    handled_elsewhere |= (pid_t)syscall(SYS_gettid) != program_thread;
+}
+
+/* A signal that the program has blocked waits for it: the library's thread never runs a handler of the program's. */
+static void signals(void) {
+    program_thread = (pid_t)syscall(SYS_gettid);
+    struct sigaction action = {.sa_handler = on_signal};
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    char *block = malloc(256 * MIB);
+    CHECK(block != NULL);
+    memset(block, 1, 256 * MIB);
+    free(block);
+    CHECK(threads() == 2);
+    sigset_t all, pending;
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    usleep(300000);
+    CHECK(!handled_elsewhere && !handled);
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &all, NULL) == 0);
+    CHECK(handled && !handled_elsewhere);
+}
+
 /* A block freed while the background thread gives others back: the next round must know of it. */
 static void during_trim(void) {
     enum { ROUNDS = 3, BLOCKS = 200 };
@@ -113,6 +144,34 @@ static void prefault(int idle) {
         usleep(1000);
     }
     CHECK(read_stats().resident_bytes < 32 * MIB);
+}
+
+/* ZK_ALLOC_PREFAULT_MB=1024: the first large request finds the arena, does not wait, and the rest comes by itself. */
+static void prefault_option(void) {
+    size_t wanted = 1024 * MIB;
+    CHECK(resident_bytes() < 64 * MIB);
+    char *block = (char *)malloc(2 * MIB);
+    CHECK(block && zk_owns(block));
+    memset(block, 1, 2 * MIB);
+    CHECK(resident_bytes() < wanted / 2);
+    for (uint64_t end = now_ms() + 4 * WAIT_MS; now_ms() < end && resident_bytes() < wanted;) {
+        usleep(1000);
+    }
+    CHECK(resident_bytes() >= wanted && resident_bytes() < wanted + 64 * MIB);
+    /* It is there to be used, by whatever comes: neither given back at the first block, nor faulted in again. (But the
+       first block may still come before the last page is handed over.) */
+    enum { BLOCKS = 12 };
+    char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK((blocks[i] = (char *)malloc(64 * MIB)) && zk_owns(blocks[i]));
+        memset(blocks[i], 1, 64 * MIB);
+        size_t now = resident_bytes();
+        CHECK(now >= wanted - 64 * MIB && now < wanted + 128 * MIB);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    free(block);
 }
 
 /* Faulting memory in takes threads where there is much of it, and nobody waits for it. */
@@ -183,6 +242,10 @@ int main(int argc, char **argv) {
         prefault(0);
     } else if (strcmp(name, "prefault-idle") == 0) {
         prefault(1);
+    } else if (strcmp(name, "prefault-option") == 0) {
+        prefault_option();
+    } else if (strcmp(name, "signals") == 0) {
+        signals();
     } else if (strcmp(name, "parallel") == 0) {
         parallel();
     } else {

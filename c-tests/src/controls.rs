@@ -5,6 +5,7 @@ use crate::control::{Control, Ending};
 use Ending::{Aborts, CheckFails, Exits, Hangs, OneLine, OneOf, OtherThanPlain, Prints, SameAsPlain, Signal};
 
 const NO_DECAY: &[(&str, &str)] = &[("ZK_ALLOC_DECAY_MS", "-1")];
+const RETAIN: &[(&str, &str)] = &[("ZK_ALLOC_RETAIN_MB", "32"), ("ZK_ALLOC_DECAY_MS", "-1")];
 const TRIM: &[(&str, &str)] = &[("ZK_ALLOC_BACKGROUND", "0"), ("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_ALLOC_THP", "never")];
 /// The overflow program touches one page in each block, and should not pay for 2 MiB.
 const SMALL_PAGES: &[(&str, &str)] = &[("ZK_ALLOC_THP", "never")];
@@ -208,6 +209,11 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I6", "late-thread", "bystander.c")
     },
     Control {
+        args: &["signals"],
+        without: CheckFails("!handled_elsewhere && !handled"),
+        ..Control::new("I6", "signal-mask", "give_back.c")
+    },
+    Control {
         args: &["short", "20000"],
         without: CheckFails("stats.threads_seen >= count && stats.resident_bytes <= 64 * MIB"),
         ..Control::new("I7", "thread-exit", "limits.c")
@@ -351,5 +357,28 @@ pub const CONTROLS: &[Control] = &[
         args: &["pinned"],
         without: Exits(1, "1 of 2 blocks of"),
         ..Control::new("I8", "dead-pages", "resident.c")
+    },
+    Control { args: &["truth"], without: CheckFails("off <= bound"), ..Control::new("I8", "give-back", "resident.c") },
+    Control {
+        args: &["retain"],
+        env: RETAIN,
+        without: CheckFails("resident_bytes() - at_start <= live + (RETAIN_MIB + OTHERS_MIB) * MIB"),
+        ..Control::new("I8", "retain", "bounded.c")
+    },
+    Control {
+        args: &["prefault-option"],
+        env: &[("ZK_ALLOC_PREFAULT_MB", "1024"), ("ZK_ALLOC_DECAY_MS", "-1")],
+        without: CheckFails("now >= wanted - 64 * MIB && now < wanted + 128 * MIB"),
+        ..Control::new("I8", "prefault", "give_back.c")
+    },
+    Control {
+        args: &["volume", "64"],
+        without: Exits(1, "an open phase:"),
+        ..Control::new("I8", "surplus", "resident.c")
+    },
+    Control {
+        args: &["lifetimes", "5"],
+        without: Exits(1, "random lifetimes:"),
+        ..Control::new("I8", "surplus", "resident.c")
     },
 ];

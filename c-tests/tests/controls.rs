@@ -57,6 +57,7 @@ controls! {
     i6_threshold = "threshold";
     i6_privileged = "privileged";
     i6_late_thread = "late-thread";
+    i6_signal_mask = "signal-mask";
     i7_thread_exit = "thread-exit";
     i7_commit = "commit";
     i7_tables = "tables";
@@ -71,6 +72,8 @@ controls! {
     i8_dead_pages = "dead-pages";
     i8_decay = "decay";
     i8_budget = "budget";
+    i8_retain = "retain";
+    i8_prefault = "prefault";
     i8_cgroup_limit = "cgroup-limit";
     i8_pressure = "pressure";
     i8_core_dump = "core-dump";

@@ -82,6 +82,17 @@ fn prefaulted_memory_is_counted_and_goes_back() {
 }
 
 #[test]
+fn prefaulted_memory_is_there_for_whatever_comes_first() {
+    let run = Build::new("give_back.c").preloaded().arg("prefault-option").env("ZK_ALLOC_DECAY_MS", "-1");
+    quiet(run.env("ZK_ALLOC_PREFAULT_MB", "1024"));
+}
+
+#[test]
+fn the_background_thread_runs_none_of_the_programs_handlers() {
+    give_back("signals", "10000");
+}
+
+#[test]
 fn the_summary_stays_out_of_the_programs_files() {
     let dir = temporary_dir("own-file");
     let file = dir.join("data.bin");

@@ -271,7 +271,7 @@ impl Arena {
     }
 
     /// Bytes of pages of slots that are not free.
-    fn in_use(&self) -> usize {
+    pub(super) fn in_use(&self) -> usize {
         let free = self.free_resident.load(Relaxed) + self.giving.load(Relaxed);
         self.touched.load(Relaxed).saturating_sub(free)
     }

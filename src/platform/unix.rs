@@ -254,8 +254,9 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
     // SAFETY: `attributes` is initialised. 64 KiB: the thread's frames are small; the system keeps its own minimum.
     unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), 64 << 10) };
+    let how = if broken::is(Broken::SignalMask) { libc::SIG_UNBLOCK } else { libc::SIG_SETMASK };
     // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr()) };
+    unsafe { libc::pthread_sigmask(how, all.as_ptr(), old.as_mut_ptr()) };
     // SAFETY: `attributes` is initialised, `entry` ignores its argument.
     let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut()) };
     // SAFETY: `old` was filled in above.
