@@ -1,6 +1,7 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | child | signals | during-trim | prefault | prefault-idle | prefault-option | locked | parallel */
+ * Usage: give_back medium | child | signals | during-trim | prefault | prefault-idle | prefault-option | prefault-kept |
+ *                  locked | parallel */
 #include "check.h"
 #include "deny.h"
 #include <dirent.h>
@@ -146,32 +147,61 @@ static void prefault(int idle) {
     CHECK(read_stats().resident_bytes < 32 * MIB);
 }
 
-/* ZK_ALLOC_PREFAULT_MB=1024: the first large request finds the arena, does not wait, and the rest comes by itself. */
-static void prefault_option(void) {
-    size_t wanted = 1024 * MIB;
-    CHECK(resident_bytes() < 64 * MIB);
-    char *block = (char *)malloc(2 * MIB);
-    CHECK(block && zk_owns(block));
-    memset(block, 1, 2 * MIB);
-    CHECK(resident_bytes() < wanted / 2);
-    for (uint64_t end = now_ms() + 4 * WAIT_MS; now_ms() < end && resident_bytes() < wanted;) {
+/* True: the program's thread and the library's are all there are, and that one sleeps. */
+static int library_sleeps(void) {
+    DIR *folder = opendir("/proc/self/task");
+    CHECK(folder != NULL);
+    int threads = 0, sleeping = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char path[300], state = 0;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
+        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file != NULL) {
+            threads++;
+            CHECK(fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+            sleeping += state == 'S';
+            fclose(file);
+        }
+    }
+    closedir(folder);
+    return threads == 2 && sleeping == 1;
+}
+
+/* Without a request of its own to the arena, which would have memory given back, or counted as needed. */
+static void wait_for_prefault(size_t wanted) {
+    (void)zk_set_thread_enabled(0);
+    for (uint64_t end = now_ms() + 4 * WAIT_MS; now_ms() < end && !(resident_bytes() >= wanted && library_sleeps());) {
         usleep(1000);
     }
     CHECK(resident_bytes() >= wanted && resident_bytes() < wanted + 64 * MIB);
-    /* It is there to be used, by whatever comes: neither given back at the first block, nor faulted in again. (But the
-       first block may still come before the last page is handed over.) */
+    (void)zk_set_thread_enabled(1);
+}
+
+/* ZK_ALLOC_PREFAULT_MB=1024: the first large request makes the arena and does not wait; the rest comes by itself. */
+static void prefault_option(void) {
+    CHECK(resident_bytes() < 64 * MIB);
+    char *block = (char *)malloc(2 * MIB);
+    CHECK(block && zk_owns(block));
+    wait_for_prefault(GIB);
+    free(block);
+}
+
+/* It is there to be used, by whatever comes: neither given back at the first block, nor faulted in again. */
+static void prefault_kept(void) {
     enum { BLOCKS = 12 };
-    char *blocks[BLOCKS];
+    char *blocks[BLOCKS], *first = (char *)malloc(2 * MIB);
+    CHECK(zk_prefault(GIB) == 0);
+    wait_for_prefault(GIB);
     for (int i = 0; i < BLOCKS; i++) {
         CHECK((blocks[i] = (char *)malloc(64 * MIB)) && zk_owns(blocks[i]));
         memset(blocks[i], 1, 64 * MIB);
         size_t now = resident_bytes();
-        CHECK(now >= wanted - 64 * MIB && now < wanted + 128 * MIB);
+        CHECK(now >= GIB - 64 * MIB && now < GIB + 64 * MIB);
     }
     for (int i = 0; i < BLOCKS; i++) {
         free(blocks[i]);
     }
-    free(block);
+    free(first);
 }
 
 /* Faulting memory in takes threads where there is much of it, and nobody waits for it. */
@@ -244,6 +274,8 @@ int main(int argc, char **argv) {
         prefault(1);
     } else if (strcmp(name, "prefault-option") == 0) {
         prefault_option();
+    } else if (strcmp(name, "prefault-kept") == 0) {
+        prefault_kept();
     } else if (strcmp(name, "signals") == 0) {
         signals();
     } else if (strcmp(name, "parallel") == 0) {

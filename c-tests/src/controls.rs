@@ -366,9 +366,9 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "retain", "bounded.c")
     },
     Control {
-        args: &["prefault-option"],
-        env: &[("ZK_ALLOC_PREFAULT_MB", "1024"), ("ZK_ALLOC_DECAY_MS", "-1")],
-        without: CheckFails("now >= wanted - 64 * MIB && now < wanted + 128 * MIB"),
+        args: &["prefault-kept"],
+        env: NO_DECAY,
+        without: CheckFails("now >= GIB - 64 * MIB && now < GIB + 64 * MIB"),
         ..Control::new("I8", "prefault", "give_back.c")
     },
     Control {

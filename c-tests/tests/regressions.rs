@@ -85,6 +85,7 @@ fn prefaulted_memory_is_counted_and_goes_back() {
 fn prefaulted_memory_is_there_for_whatever_comes_first() {
     let run = Build::new("give_back.c").preloaded().arg("prefault-option").env("ZK_ALLOC_DECAY_MS", "-1");
     quiet(run.env("ZK_ALLOC_PREFAULT_MB", "1024"));
+    give_back("prefault-kept", "-1");
 }
 
 #[test]
