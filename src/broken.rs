@@ -110,6 +110,8 @@ protections! {
     DeadPages = "dead-pages";
     /// I8: idling gives nothing back.
     Decay = "decay";
+    /// A program that computes counts as idle: its proof faults memory in again that it has just freed.
+    Computing = "computing";
     /// I8: the end of a phase gives nothing back.
     Budget = "budget";
     /// I8: what the user allows to stay is not looked at.

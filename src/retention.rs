@@ -9,6 +9,7 @@ use crate::config::{self, Key, FROM_BUDGET};
 use crate::platform;
 use crate::pressure;
 use crate::sync::{AtomicU64, Ordering};
+use crate::system::heap_top;
 use Ordering::Relaxed;
 
 /// From this much free resident memory on it is worth a thread to give it back.
@@ -35,6 +36,9 @@ pub fn before_alloc(arena: &Arena, bytes: usize) {
 pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
     if let Some(keep) = cap_bytes().filter(|&keep| arena.free_resident_bytes() > keep) {
         arena.purge_inside_call(keep);
+    }
+    if heap_top::has_to_see(bytes) && !broken::is(Broken::ShowLarge) {
+        heap_top::show(bytes);
     }
     if !marks_phases && arena.is_between_cycles() {
         after_inferred_cycle(arena);

@@ -1,7 +1,7 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | child | signals | during-trim | prefault | prefault-idle | prefault-option | prefault-kept |
- *                  locked | parallel */
+ * Usage: give_back medium | computing | child | signals | during-trim | prefault | prefault-idle | prefault-option |
+ *                  prefault-kept | locked | parallel */
 #include "check.h"
 #include "deny.h"
 #include <dirent.h>
@@ -29,6 +29,21 @@ static void medium(void) {
     }
     free(first);
     CHECK(falls_below(64 * MIB, WAIT_MS));
+}
+
+/* With ZK_ALLOC_DECAY_MS=500. Half a proof is live and nothing is asked for, but the program computes: the other half
+ * stays. Once the program sleeps, it goes. */
+static void computing(void) {
+    char *live = malloc(256 * MIB), *other = malloc(256 * MIB);
+    CHECK(live && other);
+    memset(live, 1, 256 * MIB);
+    memset(other, 1, 256 * MIB);
+    free(other);
+    for (uint64_t end = now_ms() + 1500; now_ms() < end;) {
+        CHECK(resident_bytes() > 300 * MIB);
+    }
+    CHECK(falls_below(300 * MIB, WAIT_MS));
+    free(live);
 }
 
 static int threads(void) {
@@ -276,6 +291,8 @@ int main(int argc, char **argv) {
         prefault_option();
     } else if (strcmp(name, "prefault-kept") == 0) {
         prefault_kept();
+    } else if (strcmp(name, "computing") == 0) {
+        computing();
     } else if (strcmp(name, "signals") == 0) {
         signals();
     } else if (strcmp(name, "parallel") == 0) {

@@ -293,7 +293,7 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "lost-move", "page_moves.c")
     },
     Control {
-        without: CheckFails("round == 0 || faults() - before < 100"),
+        without: CheckFails("round < 2 || faults() - before < 100"),
         ..Control::new("I6", "show-large", "small_heap.c")
     },
     Control {
@@ -380,5 +380,11 @@ pub const CONTROLS: &[Control] = &[
         args: &["lifetimes", "5"],
         without: Exits(1, "random lifetimes:"),
         ..Control::new("I8", "surplus", "resident.c")
+    },
+    Control {
+        args: &["computing"],
+        env: &[("ZK_ALLOC_DECAY_MS", "500")],
+        without: CheckFails("resident_bytes() > 300 * MIB"),
+        ..Control::new("I8", "computing", "give_back.c")
     },
 ];

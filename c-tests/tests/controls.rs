@@ -71,6 +71,7 @@ controls! {
     i8_give_back = "give-back";
     i8_dead_pages = "dead-pages";
     i8_decay = "decay";
+    i8_computing = "computing";
     i8_budget = "budget";
     i8_retain = "retain";
     i8_prefault = "prefault";

@@ -66,6 +66,11 @@ fn freed_medium_blocks_go_back_when_idle() {
 }
 
 #[test]
+fn a_program_that_computes_in_the_middle_of_a_proof_is_not_idle() {
+    give_back("computing", "500");
+}
+
+#[test]
 fn blocks_freed_during_a_trim_go_back_too() {
     give_back("during-trim", "100");
 }
