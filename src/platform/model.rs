@@ -126,10 +126,6 @@ pub fn now_ns() -> u64 {
     1
 }
 
-pub fn cpu_ns() -> u64 {
-    0
-}
-
 pub fn unused_memory_bytes() -> usize {
     1 << 40
 }
