@@ -90,6 +90,8 @@ protections! {
     Impatient = "impatient";
     /// I6: a phase that another library's constructor begins makes the arena, whatever the environment says.
     Early = "early";
+    /// I6: the background thread takes the program's signals.
+    SignalMask = "signal-mask";
     /// I7: a thread's cursor is not given back when it ends.
     ThreadExit = "thread-exit";
     /// I7: all of the reservation is usable at once.
@@ -118,8 +120,14 @@ protections! {
     DeadPages = "dead-pages";
     /// I8: idling gives nothing back.
     Decay = "decay";
+    /// A program that computes counts as idle: its proof faults memory in again that it has just freed.
+    Computing = "computing";
     /// I8: the end of a phase gives nothing back.
     Budget = "budget";
+    /// I8: what the user allows to stay is not looked at.
+    Retain = "retain";
+    /// I8: the next block has memory given back that was faulted in ahead of it.
+    Prefault = "prefault";
     /// I8: a cgroup's limit is not looked at.
     CgroupLimit = "cgroup-limit";
     /// I8: memory pressure gives nothing back.

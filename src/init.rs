@@ -8,6 +8,7 @@ use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::system::heap_top;
 use crate::system::interposed::Interposed;
 use crate::tls::{self, Busy, CursorState};
 use crate::{fork, report, retention, router, stats, system, trace};
@@ -107,7 +108,7 @@ pub fn make_arena() -> Option<&'static Arena> {
     let arena = global::get()?;
     if made && !broken::is(Broken::ShowLarge) {
         // Here, and not under the lock.
-        system::show_large(router::ENGAGE_BYTES);
+        heap_top::show(router::ENGAGE_BYTES);
     }
     let prefault_bytes = (config::get(Key::PrefaultMb) as usize).saturating_mul(1 << 20);
     if made && prefault_bytes > 0 {

@@ -62,6 +62,7 @@ controls! {
     i7_sleepless = "sleepless";
     i7_write_signals = "write-signals";
     i7_impatient = "impatient";
+    i6_signal_mask = "signal-mask";
     i7_thread_exit = "thread-exit";
     i7_commit = "commit";
     i7_tables = "tables";
@@ -75,7 +76,10 @@ controls! {
     i8_give_back = "give-back";
     i8_dead_pages = "dead-pages";
     i8_decay = "decay";
+    i8_computing = "computing";
     i8_budget = "budget";
+    i8_retain = "retain";
+    i8_prefault = "prefault";
     i8_cgroup_limit = "cgroup-limit";
     i8_pressure = "pressure";
     i8_core_dump = "core-dump";

@@ -77,6 +77,11 @@ fn freed_medium_blocks_go_back_when_idle() {
 }
 
 #[test]
+fn a_program_that_computes_in_the_middle_of_a_proof_is_not_idle() {
+    give_back("computing", "500");
+}
+
+#[test]
 fn blocks_freed_during_a_trim_go_back_too() {
     give_back("during-trim", "100");
 }
@@ -90,6 +95,18 @@ fn an_arena_made_by_prefault_serves_medium_requests() {
 fn prefaulted_memory_is_counted_and_goes_back() {
     give_back("prefault", "-1");
     give_back("prefault-idle", "200");
+}
+
+#[test]
+fn prefaulted_memory_is_there_for_whatever_comes_first() {
+    let run = Build::new("give_back.c").preloaded().arg("prefault-option").env("ZK_ALLOC_DECAY_MS", "-1");
+    quiet(run.env("ZK_ALLOC_PREFAULT_MB", "1024"));
+    give_back("prefault-kept", "-1");
+}
+
+#[test]
+fn the_background_thread_runs_none_of_the_programs_handlers() {
+    give_back("signals", "10000");
 }
 
 #[test]

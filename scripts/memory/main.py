@@ -49,7 +49,8 @@ def options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="leave out what was measured on these already")
     parser.add_argument("--quick", action="store_true", help="small sizes, three minutes on an idle machine: shows that "
                         "it works")
-    parser.add_argument("--docs", action="store_true", help="write docs/memory.md, .json and .svg, and the README")
+    parser.add_argument("--docs", action="store_true", help="write docs/memory.md, .json and .svg, and the README; with "
+                        "--only, the others stay as they were published")
     chosen = parser.parse_args(arguments)
     chosen.letters = chosen.only.split(",") if chosen.only else list(EXPERIMENTS)
     unknown = [letter for letter in chosen.letters if letter not in EXPERIMENTS]
@@ -114,6 +115,8 @@ def run(chosen: argparse.Namespace) -> int:
             write(path, json.dumps(earlier))
         if earlier:
             experiments[letter] = {name: value for name, value in earlier.items() if name != "same"}
+    if chosen.docs:
+        experiments = with_published(experiments)
     return publish(chosen, {"machine": on} | same | {"experiments": experiments})
 
 
@@ -131,15 +134,30 @@ def stored(path: str, same: dict) -> dict | None:
     return result if result.get("same") == same else None
 
 
+def with_published(experiments: dict, directory=DOCS) -> dict:
+    """What was not measured on this library stays as it was published, with the library that it was measured on."""
+    try:
+        with open(os.path.join(directory, "memory.json")) as file:
+            published = json.load(file)
+    except (OSError, ValueError):
+        return experiments
+    earlier = {
+        letter: {"library_sha256": published["library_sha256"]} | experiment
+        for letter, experiment in published["experiments"].items()
+    }
+    return {letter: (earlier | experiments)[letter] for letter in EXPERIMENTS if letter in earlier | experiments}
+
+
 def publish(chosen: argparse.Namespace, report: dict) -> int:
     missing = [letter for letter in EXPERIMENTS if letter not in report["experiments"]]
     if chosen.docs and missing:
         raise Failure(f"--docs: {', '.join(missing)}: not measured on this library yet: --docs --resume does it")
     series = report["experiments"].get("g", {}).get("series")
     for experiment in report["experiments"].values():
-        experiment.pop("series")
+        experiment.pop("series", None)
     directory = DOCS if chosen.docs else RESULTS
-    picture = "memory.svg" if series else ""
+    # A published one without its curves keeps its picture.
+    picture = "memory.svg" if series or chosen.docs else ""
     if series:
         plot.draw(series, os.path.join(directory, picture))
     write(os.path.join(directory, "memory.json"), reports.as_json(report))

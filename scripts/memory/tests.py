@@ -13,7 +13,7 @@ from arm import GLIBC, Arm, sets_an_allocator, zkalloc  # noqa: E402
 from bench import prover_arguments  # noqa: E402
 from cgroup import below  # noqa: E402
 from child import Child, Sample  # noqa: E402
-from main import options  # noqa: E402
+from main import options, with_published  # noqa: E402
 from row import Row, against_glibc  # noqa: E402
 from text import number, share, write  # noqa: E402
 from timeline import curve  # noqa: E402
@@ -46,6 +46,21 @@ class Report(unittest.TestCase):
             write(path, "no marks\n")
             with self.assertRaisesRegex(ValueError, "no line"):
                 report.replace_in(path, "new")
+
+    def test_what_is_not_measured_again_stays_and_says_so(self):
+        def experiment(title):
+            return {"title": title, "seconds": 1, "loaded": {}, "commands": [], "rows": []}
+
+        with tempfile.TemporaryDirectory() as directory:
+            published = {"library_sha256": "old", "experiments": {"b": experiment("b"), "a": experiment("a")}}
+            report.write(os.path.join(directory, "memory.json"), report.as_json(published))
+            experiments = with_published({"c": experiment("c"), "b": experiment("new b")}, directory)
+            self.assertEqual(list(experiments), ["a", "b", "c"])
+            self.assertEqual(experiments["b"]["title"], "new b")
+            whole = {"library_sha256": "new", "experiments": experiments}
+            said = [bool(report.on_earlier_build(whole, one)) for one in experiments.values()]
+            self.assertEqual(said, [True, False, False])
+            self.assertEqual(with_published(experiments, directory + "/none"), experiments)
 
     def test_the_worst_proof_stands_for_all(self):
         rows = [against_glibc(name, "MiB", 100, value, 1.05).as_json() for name, value in (("x", 90), ("y", 104))]

@@ -259,9 +259,18 @@ pub fn abort() -> ! {
 
 /// Nanoseconds of a clock that never goes back.
 pub fn now_ns() -> u64 {
+    read_clock(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds for which the threads of this process have run. A system call.
+pub fn cpu_ns() -> u64 {
+    read_clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn read_clock(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a live timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    unsafe { libc::clock_gettime(clock, &mut time) };
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
@@ -321,8 +330,9 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
     // SAFETY: `attributes` is initialised. 64 KiB: the thread's frames are small; the system keeps its own minimum.
     unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), 64 << 10) };
+    let how = if broken::is(Broken::SignalMask) { libc::SIG_UNBLOCK } else { libc::SIG_SETMASK };
     // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr()) };
+    unsafe { libc::pthread_sigmask(how, all.as_ptr(), old.as_mut_ptr()) };
     // SAFETY: `attributes` is initialised, `entry` ignores its argument.
     let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut()) };
     // SAFETY: `old` was filled in above.
