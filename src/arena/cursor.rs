@@ -2,9 +2,9 @@
 //! outlives its thread and goes to the next one, so that 10^5 short-lived threads need no more than run at once.
 #![forbid(unsafe_code)]
 
-use super::size::{self, BLOCK_CLASSES};
+use super::size::BLOCK_CLASSES;
 use super::Arena;
-use crate::sync::{AtomicI64, AtomicU32, AtomicU64, AtomicU8, Lock, Ordering};
+use crate::sync::{AtomicI64, AtomicU32, AtomicU64, Lock, Ordering};
 use Ordering::{Acquire, Relaxed, Release};
 
 /// Threads beyond this many at once work without a cursor: correct, but under a lock.
@@ -46,13 +46,11 @@ pub struct Cursor {
     pending: AtomicI64,
     pub counters: Counters,
     current: [AtomicU32; BLOCK_CLASSES],
-    /// How many spans of each class this thread has filled, up to [`DENSE_AFTER`].
-    filled: [AtomicU8; BLOCK_CLASSES],
+    /// One bit a class: this thread has filled a span of it; it has filled two.
+    filled: AtomicU64,
+    filled_two: AtomicU64,
 }
-
-/// A thread that has filled so many spans of a class gets the next ones where huge pages are: they are half as far away in
-/// the page tables, and what stays untouched of the last one is a part of what the thread holds already.
-const DENSE_AFTER: u8 = size::unless_model(2, u8::MAX as usize) as u8;
+const _: () = assert!(BLOCK_CLASSES <= u64::BITS as usize);
 
 impl Cursor {
     #[inline]
@@ -65,17 +63,25 @@ impl Cursor {
         self.current[class].load(Relaxed)
     }
 
+    /// The thread has filled a span of the class. A hint of its own, for no model to explore.
     pub fn note_filled(&self, class: usize) {
-        let filled = self.filled[class].load(Relaxed);
-        self.filled[class].store(filled.saturating_add(1).min(DENSE_AFTER), Relaxed);
+        if cfg!(loom) {
+            return;
+        }
+        let filled = self.filled.load(Relaxed);
+        self.filled_two.store(self.filled_two.load(Relaxed) | filled & 1 << class, Relaxed);
+        self.filled.store(filled | 1 << class, Relaxed);
     }
 
     pub fn forget_filled(&self) {
-        self.filled.iter().for_each(|filled| filled.store(0, Relaxed));
+        self.filled.store(0, Relaxed);
+        self.filled_two.store(0, Relaxed);
     }
 
+    /// True: the thread's next span of the class goes where huge pages are. These are half as far away in the page tables,
+    /// and what stays untouched of the span is a part of what the thread holds already.
     pub fn fills_spans(&self, class: usize) -> bool {
-        self.filled[class].load(Relaxed) >= DENSE_AFTER
+        self.filled_two.load(Relaxed) & 1 << class != 0
     }
 
     #[inline]
