@@ -107,7 +107,7 @@ class Campaign:
                     "name": arm.name,
                     "version": versions[arm.name],
                     "loaded": ", ".join(sorted(loaded.get(arm.name, {"-"}))),
-                    "prefix": arm.as_typed() + ("(--phase)" if arm.phase else ""),
+                    "prefix": (arm.as_typed() + ("(--phase)" if arm.phase else "")).strip(),
                 }
                 for arm in arms
             ],
