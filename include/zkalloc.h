@@ -139,8 +139,9 @@ extern "C" {
 /**
  * Opens a phase: a proof begins. Phases count, process-wide; they may nest and overlap between threads.
  *
- * Returns 0; ENOMEM: there is no address space for an arena, and the phase counts all the same. Does not set `errno`.
- * Safe to call from any thread and in the child of a fork; not from a signal handler.
+ * Returns 0; ENOMEM: there is no address space for an arena, or the library has not been started yet (a constructor of
+ * another one asks), and the phase counts all the same. Does not set `errno`.
+ * Safe to call from any thread and in the child of a fork; not from a signal or fork handler.
  */
 ZK_API int zk_begin_phase(void);
 
@@ -148,7 +149,7 @@ ZK_API int zk_begin_phase(void);
  * Closes a phase: a proof has ended. Whatever the program still holds stays as it is.
  *
  * Returns 0; EINVAL: no phase is open, and nothing changes. Does not set `errno`. Safe to call from any thread, also
- * from another one than began the phase, and in the child of a fork; not from a signal handler.
+ * from another one than began the phase, and in the child of a fork; not from a signal or fork handler.
  */
 ZK_API int zk_end_phase(void);
 
@@ -175,7 +176,8 @@ ZK_API int zk_owns(const void *p);
 /**
  * Gives free memory back to the system, now, until at most `keep_bytes` of the arena's free memory are resident.
  *
- * Returns the bytes given back. Safe to call from any thread and in the child of a fork; not from a signal handler.
+ * Returns the bytes given back: 0 in a signal handler that interrupted the library, and in a fork handler. Safe to call
+ * anywhere.
  */
 ZK_API size_t zk_trim(size_t keep_bytes);
 
@@ -183,8 +185,8 @@ ZK_API size_t zk_trim(size_t keep_bytes);
  * Has the background thread fault in `bytes` of memory for the arena, which is made if need be, so that a first proof
  * finds it ready. Returns at once, unless `ZK_ALLOC_BACKGROUND=0`.
  *
- * Returns 0; ENOMEM: there is no arena (mode off, or no address space). Does not set `errno`. Safe to call from any
- * thread and in the child of a fork; not from a signal handler.
+ * Returns 0; ENOMEM: there is no arena (mode off, no address space, or not started yet). Does not set `errno`. Safe to
+ * call from any thread and in the child of a fork; not from a signal or fork handler.
  */
 ZK_API int zk_prefault(size_t bytes);
 

@@ -10,8 +10,9 @@ use crate::config::{self, Key};
 use crate::platform;
 use crate::prefault;
 use crate::pressure::{self, LOOK_MS};
+use crate::report;
 use crate::retention::WORTH_A_THREAD_BYTES;
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::tls::Busy;
 use core::ffi::c_void;
 use core::ptr;
@@ -22,6 +23,10 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 static WISHES: AtomicU32 = AtomicU32::new(0);
 /// True while nothing but a wish would wake the thread.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
+/// When it may be tried again to start the thread, after a refusal. Under `RUNNING`.
+static NEXT_START_NS: AtomicU64 = AtomicU64::new(0);
+/// Time stands still in a model.
+const RESTART_NS: u64 = if cfg!(loom) { 0 } else { 1_000_000_000 };
 const NOTHING: usize = usize::MAX;
 /// Bytes of free memory to keep; `NOTHING`: no wish.
 static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
@@ -55,7 +60,7 @@ pub fn prefault_soon(bytes: usize) -> bool {
 
 #[cold]
 fn wake() -> bool {
-    if !RUNNING.swap(true, AcqRel) && !platform::start_thread(run) {
+    if !RUNNING.swap(true, AcqRel) && !start() {
         RUNNING.store(false, Release);
         return false;
     }
@@ -66,10 +71,24 @@ fn wake() -> bool {
     true
 }
 
+/// False: the system refuses, or has done so lately. Whoever frees something asks again, and each refusal costs a stack.
+fn start() -> bool {
+    let now_ns = platform::now_ns();
+    if now_ns < NEXT_START_NS.load(Relaxed) && !broken::is(Broken::Impatient) {
+        return false;
+    }
+    let started = platform::start_thread(run);
+    if !started {
+        NEXT_START_NS.store(now_ns.saturating_add(RESTART_NS), Relaxed);
+    }
+    started
+}
+
 /// In a forked child, which has no such thread.
 pub fn forget_in_child() {
     RUNNING.store(false, Relaxed);
     ASLEEP.store(false, Relaxed);
+    NEXT_START_NS.store(0, Relaxed);
     PURGE_TO.store(NOTHING, Relaxed);
     PREFAULT.store(0, Relaxed);
     prefault::forget_in_child();
@@ -101,13 +120,19 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
         if !goes_on() {
             return;
         }
-        match idle.look(arena) {
+        let may_sleep = match idle.look(arena) {
             Some(wait_ms) => platform::futex_wait_for(&WISHES, seen, wait_ms),
             None => {
                 ASLEEP.store(true, Relaxed);
-                platform::futex_wait_for(&WISHES, seen, ASLEEP_MS);
+                let may_sleep = platform::futex_wait_for(&WISHES, seen, ASLEEP_MS);
                 ASLEEP.store(false, Relaxed);
+                may_sleep
             }
+        };
+        if !may_sleep && !broken::is(Broken::Sleepless) {
+            // A filter: better no thread than one that never sleeps.
+            config::set(Key::Background, 0);
+            return;
         }
     }
 }
@@ -117,6 +142,8 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
 struct Idle {
     activity: u64,
     since_ns: u64,
+    /// How long the program had computed by then.
+    cpu_ns: u64,
     /// Free memory was taken out of core dumps.
     is_undumped: bool,
 }
@@ -126,6 +153,10 @@ const ASLEEP_MS: u64 = 60_000;
 /// How often to look.
 const LOOKS_PER_DECAY: u64 = 8;
 const MOST_BETWEEN_LOOKS_MS: u64 = 1000;
+/// In the middle of a proof, a program that computes may make no request for so many times `ZK_ALLOC_DECAY_MS`.
+const DECAYS_OF_COMPUTING: u64 = 6;
+/// It computes if its threads have run for this part of the time of one processor: others may want the rest.
+const COMPUTING_PART: u64 = 16;
 /// Free memory that was not used for so long is kept out of core dumps.
 const UNDUMP_AFTER_MS: u64 = 1000;
 
@@ -137,12 +168,20 @@ impl Idle {
         let activity = arena.activity();
         let is_used = activity != self.activity || self.since_ns == 0;
         if is_used {
-            *self = Self { activity, since_ns: now_ns, is_undumped: false };
+            *self = Self { activity, since_ns: now_ns, cpu_ns: cpu_ns(), is_undumped: false };
         }
-        let idle_ms = now_ns.saturating_sub(self.since_ns) / 1_000_000;
+        let idle_ns = now_ns.saturating_sub(self.since_ns);
+        let idle_ms = idle_ns / 1_000_000;
         let decay_ms = u64::try_from(config::get(Key::DecayMs)).ok().filter(|_| !broken::is(Broken::Decay));
-        if !is_used && decay_ms.is_some_and(|decay_ms| idle_ms >= decay_ms) {
-            arena.trim(0);
+        let is_over = |decay_ms| {
+            idle_ms >= decay_ms
+                && (idle_ms / DECAYS_OF_COMPUTING >= decay_ms || !self.computes(idle_ns) || !arena.may_be_in_cycle())
+        };
+        if !is_used && decay_ms.is_some_and(is_over) {
+            let given = arena.trim(0);
+            if given > 0 && config::get(Key::Verbose) == 1 {
+                report::line(format_args!("idle for {idle_ms} ms: {} MiB given back", given >> 20));
+            }
             if arena.activity() == activity {
                 return None;
             }
@@ -159,5 +198,20 @@ impl Idle {
         let next_ms = decay_look_ms.into_iter().chain(pressure_look_ms).min();
         let is_settled = !is_used && self.is_undumped;
         next_ms.or((!is_settled).then_some(MOST_BETWEEN_LOOKS_MS))
+    }
+
+    /// True: the program has computed since its last request.
+    fn computes(&self, idle_ns: u64) -> bool {
+        cpu_ns().saturating_sub(self.cpu_ns) >= idle_ns / COMPUTING_PART && !broken::is(Broken::Computing)
+    }
+}
+
+/// How long the program's threads have run, unless a filter may forbid to ask.
+fn cpu_ns() -> u64 {
+    // The models have no clocks.
+    if cfg!(loom) || platform::is_newly_filtered() {
+        0
+    } else {
+        platform::cpu_ns()
     }
 }

@@ -82,6 +82,16 @@ protections! {
     Privileged = "privileged";
     /// I6: the background thread comes with the first free.
     LateThread = "late-thread";
+    /// I7: a background thread that may not sleep goes on without.
+    Sleepless = "sleepless";
+    /// I7: a line for a pipe that nobody reads ends the program.
+    WriteSignals = "write-signals";
+    /// I7: where no thread can be started, every free tries again.
+    Impatient = "impatient";
+    /// I6: a phase that another library's constructor begins makes the arena, whatever the environment says.
+    Early = "early";
+    /// I6: the background thread takes the program's signals.
+    SignalMask = "signal-mask";
     /// I7: a thread's cursor is not given back when it ends.
     ThreadExit = "thread-exit";
     /// I7: all of the reservation is usable at once.
@@ -102,14 +112,22 @@ protections! {
     LostMove = "lost-move";
     /// I7: what a filter of system calls may forbid is done all the same.
     Filter = "filter";
+    /// I1: a block whose growth by moving fails loses what was moved already.
+    LostGrowth = "lost-growth";
     /// I8: pages are counted as given back, and kept.
     GiveBack = "give-back";
     /// I8: `trim` leaves dead pages between live blocks.
     DeadPages = "dead-pages";
     /// I8: idling gives nothing back.
     Decay = "decay";
+    /// A program that computes counts as idle: its proof faults memory in again that it has just freed.
+    Computing = "computing";
     /// I8: the end of a phase gives nothing back.
     Budget = "budget";
+    /// I8: what the user allows to stay is not looked at.
+    Retain = "retain";
+    /// I8: the next block has memory given back that was faulted in ahead of it.
+    Prefault = "prefault";
     /// I8: a cgroup's limit is not looked at.
     CgroupLimit = "cgroup-limit";
     /// I8: memory pressure gives nothing back.
@@ -139,22 +157,32 @@ mod with_feature {
     use core::fmt;
     use Ordering::Relaxed;
 
-    static LEFT_OUT: AtomicU8 = AtomicU8::new(Broken::Reset as u8);
+    const UNREAD: u8 = u8::MAX;
+    static LEFT_OUT: AtomicU8 = AtomicU8::new(UNREAD);
 
     #[inline]
     pub fn is(protection: Broken) -> bool {
+        if LEFT_OUT.load(Relaxed) == UNREAD {
+            // Constructors of other libraries may come before ours.
+            read_variable(|_| {});
+        }
         LEFT_OUT.load(Relaxed) == protection as u8
     }
 
-    /// Reads the variable, once, in the constructor.
+    /// In the constructor.
     pub fn read_environment() {
+        read_variable(|value| report::fatal(format_args!("ZKALLOC_BROKEN=\"{}\": it takes {Names}", Escaped(value))));
+        let _ = LEFT_OUT.compare_exchange(UNREAD, Broken::Reset as u8, Relaxed, Relaxed);
+    }
+
+    fn read_variable(unknown: impl Fn(&[u8])) {
         platform::for_each_variable(|name, value| {
             if name != b"ZKALLOC_BROKEN" {
                 return;
             }
             match PROTECTIONS.iter().find(|(name, _)| name.as_bytes() == value) {
                 Some(&(_, protection)) => LEFT_OUT.store(protection as u8, Relaxed),
-                None => report::fatal(format_args!("ZKALLOC_BROKEN=\"{}\": it takes {Names}", Escaped(value))),
+                None => unknown(value),
             }
         });
     }

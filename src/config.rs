@@ -1,12 +1,15 @@
 //! The options: one table, read from the environment once, by the constructor.
 #![forbid(unsafe_code)]
 
+mod path;
+
 use crate::broken::{self, Broken};
 use crate::platform;
 use crate::report::{self, Escaped};
-use crate::sync::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::{AtomicI64, Ordering};
 use core::ffi::CStr;
 use core::fmt;
+use path::{Path, PATH_BYTES};
 use Ordering::Relaxed;
 
 /// Every option starts with this.
@@ -165,27 +168,6 @@ pub const OPTIONS: [Opt; 13] = [
     },
 ];
 
-/// Longest path, in bytes.
-const PATH_BYTES: usize = 1023;
-
-struct Path {
-    bytes: [AtomicU8; PATH_BYTES],
-    used: AtomicUsize,
-}
-
-impl Path {
-    const fn new() -> Self {
-        Self { bytes: [const { AtomicU8::new(0) }; PATH_BYTES], used: AtomicUsize::new(0) }
-    }
-
-    fn set(&self, path: &[u8]) {
-        for (place, &byte) in self.bytes.iter().zip(path) {
-            place.store(byte, Relaxed);
-        }
-        self.used.store(path.len(), Relaxed);
-    }
-}
-
 static VALUES: [AtomicI64; OPTIONS.len()] = {
     let mut values = [const { AtomicI64::new(0) }; OPTIONS.len()];
     let mut at = 0;
@@ -204,6 +186,11 @@ pub fn get(key: Key) -> i64 {
     VALUES[key as usize].load(Relaxed)
 }
 
+/// For what the process turned out not to be allowed.
+pub fn set(key: Key, value: i64) {
+    VALUES[key as usize].store(value, Relaxed);
+}
+
 fn path(key: Key) -> &'static Path {
     match key {
         Key::Stats => &STATS_PATH,
@@ -213,34 +200,12 @@ fn path(key: Key) -> &'static Path {
 
 /// True: the path of an option names the process.
 pub fn path_is_per_process(key: Key) -> bool {
-    let path = path(key);
-    let bytes = &path.bytes[..path.used.load(Relaxed)];
-    bytes.windows(2).any(|pair| pair[0].load(Relaxed) == b'%' && pair[1].load(Relaxed) == b'p')
+    path(key).is_per_process()
 }
 
 /// Calls `body` with the path of an option, `%p` replaced by the process id. A path too long by that is not used.
 pub fn with_path<R>(key: Key, body: impl FnOnce(&CStr) -> R) -> Option<R> {
-    let path = path(key);
-    let mut text = [0u8; PATH_BYTES + 33];
-    let mut pid = report::Line::<10>::new();
-    let _ = fmt::Write::write_fmt(&mut pid, format_args!("{}", platform::process_id()));
-    let mut used = 0;
-    let mut push = |byte: u8| {
-        let place = text[..PATH_BYTES + 32].get_mut(used)?;
-        *place = byte;
-        used += 1;
-        Some(())
-    };
-    let mut bytes = path.bytes[..path.used.load(Relaxed)].iter().map(|byte| byte.load(Relaxed)).peekable();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' && bytes.peek() == Some(&b'p') {
-            bytes.next();
-            pid.as_bytes().iter().try_for_each(|&digit| push(digit))?;
-        } else {
-            push(byte)?;
-        }
-    }
-    CStr::from_bytes_until_nul(&text).ok().map(body)
+    path(key).with(body)
 }
 
 /// Reads the environment. A privileged process keeps the defaults.

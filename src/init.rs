@@ -8,6 +8,7 @@ use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
+use crate::system::heap_top;
 use crate::system::interposed::Interposed;
 use crate::tls::{self, Busy, CursorState};
 use crate::{fork, report, retention, router, stats, system, trace};
@@ -26,9 +27,13 @@ static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
 static PROCESSORS: AtomicUsize = AtomicUsize::new(1);
 static NODES: AtomicUsize = AtomicUsize::new(1);
 
+/// The environment has been read: there may be an arena.
+static STARTED: AtomicBool = AtomicBool::new(cfg!(test));
+
 /// The library was loaded. Until this has run, everything goes to the next allocator.
 pub fn start() {
     let _busy = Busy::enter();
+    report::look_at_stderr();
     system::resolve();
     #[cfg(feature = "broken")]
     broken::read_environment();
@@ -53,11 +58,11 @@ pub fn start() {
     platform::note_filters();
     PROCESSORS.store(platform::processors(), Relaxed);
     NODES.store(platform::numa_nodes(SLOT_NODES), Relaxed);
+    STARTED.store(true, Relaxed);
     if broken::is(Broken::OnDemand) {
         make_arena();
     }
-    let _guard = router::PHASES.lock.lock();
-    router::set_gate();
+    router::start();
 }
 
 /// Without either `malloc` or `free` of the other images there is no use in an arena.
@@ -90,16 +95,20 @@ pub fn engage() -> Option<&'static Arena> {
     arena
 }
 
-/// The arena, made if there is none yet. `None`: mode off, or there is no address space for it, which is said once.
+/// The arena, made if there is none yet. `None`: mode off, or there is no address space for it, which is said once; or
+/// another library's constructor asks before the environment was read.
 pub fn make_arena() -> Option<&'static Arena> {
     if global::get().is_some() || config::get(Key::Mode) == MODE_OFF && !broken::is(Broken::ModeOff) {
         return global::get();
+    }
+    if !STARTED.load(Relaxed) && !broken::is(Broken::Early) {
+        return None;
     }
     let made = make_arena_once();
     let arena = global::get()?;
     if made && !broken::is(Broken::ShowLarge) {
         // Here, and not under the lock.
-        system::show_large(router::ENGAGE_BYTES);
+        heap_top::show(router::ENGAGE_BYTES);
     }
     let prefault_bytes = (config::get(Key::PrefaultMb) as usize).saturating_mul(1 << 20);
     if made && prefault_bytes > 0 {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::platform;
+use crate::sync::{AtomicBool, Ordering::Relaxed};
 use core::fmt::{self, Write};
 
 /// A line under construction. What does not fit is cut.
@@ -33,6 +34,14 @@ impl<const N: usize> Write for Line<N> {
     }
 }
 
+/// The process was started without a standard error: whatever gets that descriptor is a file of the program.
+static NO_STDERR: AtomicBool = AtomicBool::new(false);
+
+/// At load, before the program can open anything.
+pub fn look_at_stderr() {
+    NO_STDERR.store(platform::identify_file(2).is_none(), Relaxed);
+}
+
 /// Longest message, in bytes.
 const MESSAGE_BYTES: usize = 1024;
 
@@ -43,7 +52,10 @@ pub fn line(message: fmt::Arguments<'_>) {
     let _ = write!(text, "zkalloc: {message}");
     text.used = text.used.min(MESSAGE_BYTES - 1);
     let _ = text.write_str("\n");
-    platform::write_all(2, text.as_bytes());
+    if !NO_STDERR.load(Relaxed) {
+        // There is nobody to tell of an error.
+        let _ = platform::write_all(2, text.as_bytes());
+    }
 }
 
 /// The last line of a process.

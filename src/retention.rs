@@ -9,6 +9,7 @@ use crate::config::{self, Key, FROM_BUDGET};
 use crate::platform;
 use crate::pressure;
 use crate::sync::{AtomicU64, Ordering};
+use crate::system::heap_top;
 use Ordering::Relaxed;
 
 /// From this much free resident memory on it is worth a thread to give it back.
@@ -36,6 +37,9 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
     if let Some(keep) = cap_bytes().filter(|&keep| arena.free_resident_bytes() > keep) {
         arena.purge_inside_call(keep);
     }
+    if heap_top::has_to_see(bytes) && !broken::is(Broken::ShowLarge) {
+        heap_top::show(bytes);
+    }
     if !marks_phases && arena.is_between_cycles() {
         after_inferred_cycle(arena);
     }
@@ -54,7 +58,7 @@ fn cap_bytes() -> Option<usize> {
     let retain_mb = config::get(Key::RetainMb);
     if config::get(Key::DecayMs) == 0 {
         Some(0)
-    } else if retain_mb == FROM_BUDGET {
+    } else if retain_mb == FROM_BUDGET || broken::is(Broken::Retain) {
         None
     } else {
         Some((retain_mb as usize).saturating_mul(1 << 20))

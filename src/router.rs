@@ -32,6 +32,17 @@ pub fn is_small(bytes: usize) -> bool {
     bytes < GATE.load(Relaxed)
 }
 
+/// The environment has been read. Phases may be open: constructors of other libraries have run.
+pub fn start() {
+    let arena = if PHASES.depth() > 0 { init::make_arena() } else { None };
+    let _guard = PHASES.lock.lock();
+    if PHASES.depth() > 0 {
+        first_phase_begins(arena);
+    } else {
+        set_gate();
+    }
+}
+
 /// Sets the gate to what mode, phases and arena ask for. Under the phases' lock.
 pub fn set_gate() {
     let depth = PHASES.depth();
@@ -52,7 +63,7 @@ pub fn min_arena_bytes() -> usize {
 }
 
 /// A block from the arena for a request that is not small; `None`: it is the next allocator's.
-#[cold]
+#[inline(never)]
 pub fn allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
     let block = try_allocate(bytes, align, zeroed);
     if block.is_none() && PHASES.depth() > 0 && !Thread::current().is_busy() {
@@ -128,8 +139,8 @@ pub fn release(arena: &'static Arena, block: Block) {
     let cursor = if is_nested { None } else { cursor(arena, thread) };
     match arena.release(cursor, address) {
         // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
-        Ok(bytes) if bytes >= WORTH_A_LOOK_BYTES && !is_nested => {
-            retention::after_free(arena, bytes, PHASES.counts().0 > 0)
+        Ok(block) if block.is_worth_a_look && block.usable >= WORTH_A_LOOK_BYTES && !is_nested => {
+            retention::after_free(arena, block.usable, PHASES.counts().0 > 0)
         }
         Ok(_) => {}
         // After a broken reset every block looks freed: the ancestor's `free` did nothing either.
@@ -154,6 +165,19 @@ pub fn resize(arena: &'static Arena, block: &Block, bytes: usize) -> bool {
     let _busy = Busy::enter();
     let cursor = if tls::is_nested() { None } else { cursor(arena, thread) };
     arena.resize(cursor, block.address(), bytes).unwrap_or_else(|misuse| misused(misuse, block.address()))
+}
+
+/// A new block with the contents of one that is to have more bytes, and that the caller frees. `None`: they are to be
+/// copied to wherever `malloc` takes the bytes from.
+pub fn grow(arena: &'static Arena, block: &Block, bytes: usize) -> Option<Block> {
+    let thread = Thread::current();
+    if bytes > isize::MAX as usize || thread.is_busy() || thread.is_excluded() || is_small(bytes) {
+        return None;
+    }
+    let _busy = Busy::enter();
+    retention::before_alloc(arena, bytes);
+    let grant = arena.grow(cursor(arena, thread), block.address(), bytes)?;
+    Block::from_arena(grant.address)
 }
 
 #[cold]
@@ -181,18 +205,21 @@ fn cursor(arena: &'static Arena, thread: Thread) -> Option<u32> {
 pub fn begin_phase() -> c_int {
     let _busy = Busy::enter();
     let arena = init::make_arena();
-    PHASES.begin(|| {
-        if let Some(arena) = arena {
-            arena.begin_phase();
-        }
-        set_gate();
-        trace::phase_begins();
-    });
+    PHASES.begin(|| first_phase_begins(arena));
     if arena.is_some() || config::get(Key::Mode) == MODE_OFF {
         0
     } else {
         libc::ENOMEM
     }
+}
+
+/// Under the phases' lock.
+fn first_phase_begins(arena: Option<&Arena>) {
+    if let Some(arena) = arena {
+        arena.begin_phase();
+    }
+    set_gate();
+    trace::phase_begins();
 }
 
 /// Closes a phase. 0, or EINVAL: none is open.
@@ -247,6 +274,10 @@ pub fn owns(address: usize) -> bool {
 /// Gives free memory back until at most `keep` bytes of it are resident. The bytes given back.
 pub fn trim(keep: usize) -> usize {
     let _busy = Busy::enter();
+    if tls::is_nested() {
+        // In a handler that interrupted the library, or runs inside fork: this thread itself may hold the locks.
+        return 0;
+    }
     let Some(arena) = global::get() else { return 0 };
     let given = arena.trim(keep);
     trace::counters(arena, c"trim");

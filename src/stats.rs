@@ -118,15 +118,10 @@ pub fn prepare_report() {
     }
 }
 
-/// The copy of standard error, or whatever has become of it where that was closed.
-fn summary_fd() -> i32 {
-    let fd = SUMMARY_FD.load(Relaxed) as i32;
+/// The copy of standard error, or where that was closed standard error itself. `None`: neither is what it was at load.
+fn summary_fd() -> Option<i32> {
     let known = [SUMMARY_FILE[0].load(Relaxed), SUMMARY_FILE[1].load(Relaxed)];
-    if identity(fd) == known {
-        fd
-    } else {
-        2
-    }
+    [SUMMARY_FD.load(Relaxed) as i32, 2].into_iter().find(|&fd| known != [0, 0] && identity(fd) == known)
 }
 
 /// Requests and phases that a forked child has inherited from its parent.
@@ -165,7 +160,10 @@ fn summarise() {
     for (name, value) in NAMES.iter().zip(collect()) {
         let _ = writeln!(text, "  {name:<24} {value}");
     }
-    platform::write_all(summary_fd(), text.as_bytes());
+    if let Some(fd) = summary_fd() {
+        // There is nobody to tell of an error.
+        let _ = platform::write_all(fd, text.as_bytes());
+    }
 }
 
 /// `{"version": "0.1.0", "pid": 1, "stats": {"phases_begun": 0, ...}}`
@@ -174,11 +172,13 @@ fn write_json(path: &CStr) {
     let mut text = Line::<2048>::new();
     let _ = json(&mut text, &values);
     let existing = if was_used() { Existing::Replace } else { Existing::Keep };
-    match platform::open_file(path, existing) {
-        Ok(fd) => {
-            platform::write_all(fd, text.as_bytes());
-            platform::close_file(fd);
-        }
+    let written = platform::open_file(path, existing).and_then(|fd| {
+        let written = platform::write_all(fd, text.as_bytes());
+        platform::close_file(fd);
+        written
+    });
+    match written {
+        Ok(()) => {}
         Err(error) if existing == Existing::Keep && error == libc::EEXIST => {}
         Err(error) => report::line(format_args!(
             "cannot write ZK_ALLOC_STATS=\"{}\" (errno {error}): no statistics were written",

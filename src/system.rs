@@ -1,6 +1,7 @@
 //! The next allocator in link order, and a little memory until it has been found.
 //! Unsafe: calls through pointers that dlsym returned, and hands out a static buffer.
 
+pub mod heap_top;
 pub mod interposed;
 
 use crate::broken::{self, Broken};
@@ -170,19 +171,6 @@ pub fn warm_up() {
     let block = unsafe { malloc(1) };
     // SAFETY: null, or the block just made.
     unsafe { free(block) };
-}
-
-/// A large request, freed at once. glibc keeps twice the largest block that it has seen freed at the top of its heap, and
-/// gives the rest back with every free: 128 KiB, as long as all such blocks are the arena's, so that small blocks are
-/// faulted in again in every proof. Of what it learns without the library this is the smallest lesson.
-pub fn show_large(bytes: usize) {
-    let _busy = Busy::enter();
-    platform::with_errno_kept(|| {
-        // SAFETY: takes no pointer.
-        let block = unsafe { malloc(bytes) };
-        // SAFETY: null, or the block just made.
-        unsafe { free(block) };
-    });
 }
 
 /// Finds the next allocator for a stand-in. False: this thread is doing so already, and dlsym itself allocates.

@@ -9,6 +9,7 @@ use crate::config::{self, Key, PATH};
 use crate::platform::{self, Existing};
 use crate::report::{self, Escaped, Line};
 use crate::sync::{AtomicBool, AtomicU64, Lock, Ordering};
+use crate::tls;
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 use Ordering::Relaxed;
@@ -75,11 +76,14 @@ pub fn counters(arena: &Arena, moment: &CStr) {
     ));
 }
 
-/// Closes the array.
+/// Closes the array. Destructors and threads that still run record nothing any more.
 pub fn finish() {
-    if is_on() && STARTED.load(Relaxed) {
+    // A signal handler may call `exit` in the middle of an event.
+    let guard = if tls::is_nested() { LOCK.try_lock() } else { Some(LOCK.lock()) };
+    if guard.is_some() && is_on() && STARTED.load(Relaxed) {
         append(b"\n]\n");
     }
+    STOPPED.store(true, Relaxed);
 }
 
 /// A child without a file of its own (`%p`) records nothing: the file is its parent's.
@@ -93,6 +97,9 @@ pub fn forget_in_child() {
 
 fn emit(event: fmt::Arguments<'_>) {
     let _guard = LOCK.lock();
+    if !is_on() {
+        return;
+    }
     let mut text = Line::<EVENT_BYTES>::new();
     let before = if STARTED.load(Relaxed) { ",\n" } else { "[\n" };
     if write!(text, "{before}{event}").is_ok() {
@@ -102,34 +109,38 @@ fn emit(event: fmt::Arguments<'_>) {
 
 fn append(text: &[u8]) {
     let existing = if STARTED.swap(true, Relaxed) { Existing::Append } else { Existing::Replace };
-    let write = |path: &CStr| match platform::open_file(path, existing) {
-        Ok(fd) => {
-            // Another process with the same environment may have begun the file anew.
-            let before = platform::identify_file(fd).and_then(|file| file.bytes);
-            if before.is_none_or(|bytes| bytes == WRITTEN.load(Relaxed)) {
-                platform::write_all(fd, text);
-                WRITTEN.fetch_add(text.len() as u64, Relaxed);
-            } else {
-                STOPPED.store(true, Relaxed);
-                report::line(format_args!(
-                    "another process writes to ZK_ALLOC_TRACE=\"{}\" too: this one stops; %p in the path is the process id",
-                    Escaped(path.to_bytes())
-                ));
-            }
-            platform::close_file(fd);
-        }
-        Err(error) => {
-            STOPPED.store(true, Relaxed);
-            report::line(format_args!(
-                "cannot write ZK_ALLOC_TRACE=\"{}\" (errno {error}): no timeline is recorded",
-                Escaped(path.to_bytes())
-            ));
+    let write = |path: &CStr| {
+        let error = match write(path, existing, text) {
+            Ok(true) => return,
+            Ok(false) => None,
+            Err(error) => Some(error),
+        };
+        STOPPED.store(true, Relaxed);
+        let path = Escaped(path.to_bytes());
+        match error {
+            None => report::line(format_args!(
+                "another process writes to ZK_ALLOC_TRACE=\"{path}\" too: this one stops; %p in the path is the process id"
+            )),
+            Some(error) => report::line(format_args!(
+                "cannot write ZK_ALLOC_TRACE=\"{path}\" (errno {error}): no timeline is recorded"
+            )),
         }
     };
     if config::with_path(Key::Trace, write).is_none() {
         STOPPED.store(true, Relaxed);
         report::line(format_args!("the path of ZK_ALLOC_TRACE is too long: no timeline is recorded"));
     }
+}
+
+/// False: another process with the same environment has begun the file anew.
+fn write(path: &CStr, existing: Existing, text: &[u8]) -> Result<bool, i32> {
+    let fd = platform::open_file(path, existing)?;
+    let before = platform::identify_file(fd).and_then(|file| file.bytes);
+    let is_ours = before.is_none_or(|bytes| bytes == WRITTEN.load(Relaxed));
+    let written = if is_ours { platform::write_all(fd, text) } else { Ok(()) };
+    platform::close_file(fd);
+    WRITTEN.fetch_add(text.len() as u64, Relaxed);
+    written.map(|()| is_ours)
 }
 
 /// Nanoseconds, shown in microseconds.

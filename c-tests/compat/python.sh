@@ -13,7 +13,9 @@ run() {
             test_queue test_concurrent_futures test_multiprocessing_fork test_asyncio test_sqlite3 test_decimal test_struct)
     fi
     export PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
-    tracked $python -m test -j 2 --timeout 200 --junit-xml results.xml "${tests[@]}" >python.log 2>&1 || {
+    # Started in the background, the tests would find interrupts ignored.
+    tracked env --default-signal=INT,QUIT $python -m test -j 2 --timeout 200 --junit-xml results.xml "${tests[@]}" \
+        >python.log 2>&1 || {
         tail -n 60 python.log >&2
         die "the suite failed"
     }

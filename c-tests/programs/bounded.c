@@ -2,7 +2,8 @@
  * library; run with ZK_ALLOC_DECAY_MS=-1, so that idling gives nothing back.
  *
  * Usage: bounded sizes    rounds of equal total, each of another size class
- *        bounded phases   a large phase, then small ones */
+ *        bounded phases   a large phase, then small ones
+ *        bounded retain   blocks freed one by one, with ZK_ALLOC_RETAIN_MB=32 */
 #include "check.h"
 
 enum { ROUNDS = 12, MOST_BLOCKS = 128, WAIT_MS = 3000 };
@@ -56,10 +57,41 @@ static void phases(void) {
     CHECK(resident_bytes() <= allowed);
 }
 
+/* What is resident beside what is live stays under the user's cap at every moment. */
+static void retain(void) {
+    enum { BLOCKS = 16, BLOCK_MIB = 16, RETAIN_MIB = 32, OTHERS_MIB = 8 };
+    char *blocks[BLOCKS];
+    void *medium[BLOCKS * 16];
+    size_t at_start = resident_bytes();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            CHECK((blocks[i] = malloc(BLOCK_MIB * MIB)) && zk_owns(blocks[i]));
+            memset(blocks[i], 1, BLOCK_MIB * MIB);
+        }
+        for (size_t i = BLOCKS; i-- > 0;) {
+            free(blocks[i]);
+            size_t live = i * BLOCK_MIB * MIB;
+            CHECK(resident_bytes() - at_start <= live + (RETAIN_MIB + OTHERS_MIB) * MIB);
+        }
+        for (int i = 0; i < BLOCKS * 16; i++) {
+            CHECK((medium[i] = malloc(MIB)) && zk_owns(medium[i]));
+            memset(medium[i], 1, MIB);
+        }
+        for (int i = 0; i < BLOCKS * 16; i++) {
+            free(medium[i]);
+        }
+        CHECK(resident_bytes() - at_start <= (RETAIN_MIB + OTHERS_MIB) * MIB);
+    }
+    /* Not less than the cap either: what may stay is reused. */
+    CHECK(resident_bytes() - at_start >= RETAIN_MIB / 2 * MIB);
+}
+
 int main(int argc, char **argv) {
     check_preload();
     if (argc > 1 && strcmp(argv[1], "phases") == 0) {
         phases();
+    } else if (argc > 1 && strcmp(argv[1], "retain") == 0) {
+        retain();
     } else {
         CHECK(argc > 1 && strcmp(argv[1], "sizes") == 0);
         sizes();

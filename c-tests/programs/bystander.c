@@ -150,6 +150,73 @@ static void many_addresses(void) {
     printf("getaddrinfo: %d addresses, freed\n", ADDRESSES);
 }
 
+/* A directory so deep that its name, with the null byte, is the longest there is: 4,096 bytes, the default threshold. */
+static void longest_path(void) {
+    char start[] = "/tmp/zk-deep-XXXXXX", name[256];
+    CHECK(mkdtemp(start) != NULL);
+    int home = open(".", O_RDONLY | O_DIRECTORY);
+    CHECK(home >= 0 && chdir(start) == 0);
+    size_t length = strlen(start);
+    int depth = 0;
+    for (; length < 4095; depth++) {
+        size_t part = 4095 - length - 1 < 250 ? 4095 - length - 1 : 200; /* the last one fits exactly */
+        memset(name, 'd', part);
+        name[part] = '\0';
+        CHECK(mkdir(name, 0700) == 0 && chdir(name) == 0);
+        length += part + 1;
+    }
+    for (int round = 0; round < 20; round++) {
+        char *path = realpath(".", NULL), *dir = getcwd(NULL, 0);
+        CHECK(path && dir && strlen(path) == 4095 && strcmp(path, dir) == 0);
+        CHECK(!zk_owns || zk_owns(path) == zk_owns(dir));
+        path = (char *)realloc(path, 9000);
+        CHECK(path && strcmp(path, dir) == 0);
+        free(path);
+        free(dir);
+    }
+    for (; depth > 0; depth--) {
+        CHECK(chdir("..") == 0);
+        struct dirent **entries = NULL;
+        int count = scandir(".", &entries, NULL, NULL);
+        for (int i = 0; i < count; i++) {
+            if (entries[i]->d_name[0] == 'd') {
+                CHECK(rmdir(entries[i]->d_name) == 0);
+            }
+            free(entries[i]);
+        }
+        free(entries);
+    }
+    CHECK(fchdir(home) == 0 && close(home) == 0 && rmdir(start) == 0);
+    printf("realpath, getcwd: 4,096 bytes, freed\n");
+}
+
+/* glibc's own figures mean the next allocator: they see its blocks, and none of the arena's. */
+static void figures_of_glibc(void) {
+    enum { BLOCKS = 500 };
+    void *small[BLOCKS];
+    struct mallinfo2 before = mallinfo2();
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK((small[i] = malloc(2000)) != NULL);
+    }
+    struct mallinfo2 with_small = mallinfo2();
+    void *large = make_block(8 * MIB, 1);
+    CHECK(zk_owns(large));
+    struct mallinfo2 with_large = mallinfo2();
+    if (zk_min_arena_bytes() > 2000) {
+        CHECK(with_small.uordblks >= before.uordblks + 500 * 2000);
+    } else {
+        CHECK(with_small.uordblks < before.uordblks + 500 * 2000);
+    }
+    CHECK(with_large.uordblks < with_small.uordblks + MIB && with_large.hblkhd == with_small.hblkhd);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(small[i]);
+    }
+    (void)malloc_trim(0); /* glibc's free pages; the arena's blocks stay */
+    CHECK(mallinfo2().keepcost <= 256 * KIB);
+    drop_block(large, 8 * MIB, 1);
+    printf("mallinfo2, malloc_trim: the next allocator's\n");
+}
+
 static void early(void) {
     engage_arena();
     void *(*libc_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "__libc_malloc");
@@ -158,6 +225,8 @@ static void early(void) {
     foreign_blocks("__libc_malloc", libc_malloc);
     foreign_blocks("malloc of libc's handle", (void *(*)(size_t))dlsym(libc, "malloc"));
     buffers_of_libc();
+    longest_path();
+    figures_of_glibc();
     malloc_stats();
 }
 

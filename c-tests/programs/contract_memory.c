@@ -94,6 +94,21 @@ static void free_keeps_errno(void) {
         by_free_aligned_sized ? by_free_aligned_sized(blocks[3], 64, SIZES[s]) : free(blocks[3]);
         printf("four frees of %zu bytes: errno %s\n", SIZES[s], errno_name(errno));
     }
+    static const size_t ALIGNMENTS[] = {8, 16, 64, 4096, 2 * MIB, GIB};
+    for (size_t a = 0; a < sizeof ALIGNMENTS / sizeof ALIGNMENTS[0]; a++) {
+        /* One GiB at one of them is enough: some settings write to all of it. */
+        for (size_t s = 0; s < COUNT + (ALIGNMENTS[a] == GIB); s++) {
+            size_t size = s < COUNT ? SIZES[s] : GIB;
+            void *aligned = NULL, *plain = malloc(size), *zeroed = calloc(1, size);
+            CHECK(plain && zeroed && posix_memalign(&aligned, ALIGNMENTS[a], size) == 0);
+            CHECK((uintptr_t)aligned % ALIGNMENTS[a] == 0 && malloc_usable_size(plain) >= size);
+            errno = EBADF;
+            by_free_aligned_sized ? by_free_aligned_sized(aligned, ALIGNMENTS[a], size) : free(aligned);
+            by_free_sized ? by_free_sized(plain, size) : free(plain);
+            by_cfree ? by_cfree(zeroed) : free(zeroed);
+            printf("%zu bytes at %zu, three frees: errno %s\n", size, ALIGNMENTS[a], errno_name(errno));
+        }
+    }
     errno = EBADF;
     free(NULL);
     by_cfree ? by_cfree(NULL) : free(NULL);

@@ -229,12 +229,17 @@ static int borrowed_main(void *argument) {
     return 0;
 }
 
-/* The child runs in the parent's memory and on its thread's storage, while the parent waits. */
+/* The child runs in the parent's memory and on its thread's storage, while the parent waits, and another thread of the
+ * parent allocates. */
 static void clones(unsigned long rounds) {
     engage_arena();
+    pthread_t beside;
+    start(&beside, allocate_in_phases, 1);
     for (unsigned long i = 0; i < rounds; i++) {
         void *block = make_block(30000, i), *stack = malloc(256 * KIB);
         wait_for(clone(borrowed_main, (char *)stack + 256 * KIB, CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)i));
+        /* Not held up by the kernel, the parent asks libc for nothing until the child has ended. */
+        wait_for(clone(borrowed_main, (char *)stack + 256 * KIB, CLONE_VM | SIGCHLD, (void *)(i + 5)));
         pid_t pid = vfork();
         if (pid == 0) {
             use_blocks(i);
@@ -250,8 +255,10 @@ static void clones(unsigned long rounds) {
         wait_for(pid);
         free(stack);
         drop_block(block, 30000, i);
-        CHECK(!zk_phase_depth || zk_phase_depth() == 0);
     }
+    stop = 1;
+    CHECK(pthread_join(beside, NULL) == 0);
+    CHECK(!zk_phase_depth || zk_phase_depth() == 0);
     check_nothing_lives();
 }
 

@@ -1,10 +1,12 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | child | during-trim | prefault | prefault-idle | locked | parallel */
+ * Usage: give_back medium | computing | child | signals | during-trim | prefault | prefault-idle | prefault-option |
+ *                  prefault-kept | locked | parallel */
 #include "check.h"
 #include "deny.h"
 #include <dirent.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,6 +29,21 @@ static void medium(void) {
     }
     free(first);
     CHECK(falls_below(64 * MIB, WAIT_MS));
+}
+
+/* With ZK_ALLOC_DECAY_MS=500. Half a proof is live and nothing is asked for, but the program computes: the other half
+ * stays. Once the program sleeps, it goes. */
+static void computing(void) {
+    char *live = malloc(256 * MIB), *other = malloc(256 * MIB);
+    CHECK(live && other);
+    memset(live, 1, 256 * MIB);
+    memset(other, 1, 256 * MIB);
+    free(other);
+    for (uint64_t end = now_ms() + 1500; now_ms() < end;) {
+        CHECK(resident_bytes() > 300 * MIB);
+    }
+    CHECK(falls_below(300 * MIB, WAIT_MS));
+    free(live);
 }
 
 static int threads(void) {
@@ -61,6 +78,36 @@ static void child(void) {
     }
     int status = -1;
     CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static volatile sig_atomic_t handled, handled_elsewhere;
+static pid_t program_thread;
+
+static void on_signal(int number) {
+    (void)number;
+    handled = 1;
+    handled_elsewhere |= (pid_t)syscall(SYS_gettid) != program_thread;
+}
+
+/* A signal that the program has blocked waits for it: the library's thread never runs a handler of the program's. */
+static void signals(void) {
+    program_thread = (pid_t)syscall(SYS_gettid);
+    struct sigaction action = {.sa_handler = on_signal};
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    char *block = malloc(256 * MIB);
+    CHECK(block != NULL);
+    memset(block, 1, 256 * MIB);
+    free(block);
+    CHECK(threads() == 2);
+    sigset_t all, pending;
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
+    CHECK(kill(getpid(), SIGUSR1) == 0);
+    usleep(300000);
+    CHECK(!handled_elsewhere && !handled);
+    CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &all, NULL) == 0);
+    CHECK(handled && !handled_elsewhere);
 }
 
 /* A block freed while the background thread gives others back: the next round must know of it. */
@@ -113,6 +160,63 @@ static void prefault(int idle) {
         usleep(1000);
     }
     CHECK(read_stats().resident_bytes < 32 * MIB);
+}
+
+/* True: the program's thread and the library's are all there are, and that one sleeps. */
+static int library_sleeps(void) {
+    DIR *folder = opendir("/proc/self/task");
+    CHECK(folder != NULL);
+    int threads = 0, sleeping = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char path[300], state = 0;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
+        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file != NULL) {
+            threads++;
+            CHECK(fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+            sleeping += state == 'S';
+            fclose(file);
+        }
+    }
+    closedir(folder);
+    return threads == 2 && sleeping == 1;
+}
+
+/* Without a request of its own to the arena, which would have memory given back, or counted as needed. */
+static void wait_for_prefault(size_t wanted) {
+    (void)zk_set_thread_enabled(0);
+    for (uint64_t end = now_ms() + 4 * WAIT_MS; now_ms() < end && !(resident_bytes() >= wanted && library_sleeps());) {
+        usleep(1000);
+    }
+    CHECK(resident_bytes() >= wanted && resident_bytes() < wanted + 64 * MIB);
+    (void)zk_set_thread_enabled(1);
+}
+
+/* ZK_ALLOC_PREFAULT_MB=1024: the first large request makes the arena and does not wait; the rest comes by itself. */
+static void prefault_option(void) {
+    CHECK(resident_bytes() < 64 * MIB);
+    char *block = (char *)malloc(2 * MIB);
+    CHECK(block && zk_owns(block));
+    wait_for_prefault(GIB);
+    free(block);
+}
+
+/* It is there to be used, by whatever comes: neither given back at the first block, nor faulted in again. */
+static void prefault_kept(void) {
+    enum { BLOCKS = 12 };
+    char *blocks[BLOCKS], *first = (char *)malloc(2 * MIB);
+    CHECK(zk_prefault(GIB) == 0);
+    wait_for_prefault(GIB);
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK((blocks[i] = (char *)malloc(64 * MIB)) && zk_owns(blocks[i]));
+        memset(blocks[i], 1, 64 * MIB);
+        size_t now = resident_bytes();
+        CHECK(now >= GIB - 64 * MIB && now < GIB + 64 * MIB);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    free(first);
 }
 
 /* Faulting memory in takes threads where there is much of it, and nobody waits for it. */
@@ -183,6 +287,14 @@ int main(int argc, char **argv) {
         prefault(0);
     } else if (strcmp(name, "prefault-idle") == 0) {
         prefault(1);
+    } else if (strcmp(name, "prefault-option") == 0) {
+        prefault_option();
+    } else if (strcmp(name, "prefault-kept") == 0) {
+        prefault_kept();
+    } else if (strcmp(name, "computing") == 0) {
+        computing();
+    } else if (strcmp(name, "signals") == 0) {
+        signals();
     } else if (strcmp(name, "parallel") == 0) {
         parallel();
     } else {

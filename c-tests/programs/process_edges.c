@@ -1,6 +1,6 @@
 /* What the library does to a process around the calls.
  *
- * Usage: process_edges own-file PATH | trace-exec | trace-fork | errno | cancel | signal | double-free */
+ * Usage: process_edges own-file PATH | trace-exec | trace-fork | errno | cancel | signal | signal-trim | double-free */
 #include "check.h"
 #include "deny.h"
 #include <fcntl.h>
@@ -95,8 +95,13 @@ enum { STASH = 2000 };
 static void *volatile stash[STASH];
 static volatile int stashed;
 
+static int handler_trims;
+
 static void free_one(int signal_number) {
     (void)signal_number;
+    if (handler_trims) {
+        (void)zk_trim(512 * MIB); /* takes every lock there is */
+    }
     if (stashed > 0) {
         free(stash[--stashed]);
     }
@@ -161,7 +166,8 @@ int main(int argc, char **argv) {
         errno_kept();
     } else if (strcmp(name, "cancel") == 0) {
         cancel();
-    } else if (strcmp(name, "signal") == 0) {
+    } else if (strcmp(name, "signal") == 0 || strcmp(name, "signal-trim") == 0) {
+        handler_trims = strcmp(name, "signal-trim") == 0;
         in_signal_handler();
     } else {
         CHECK(strcmp(name, "double-free") == 0);

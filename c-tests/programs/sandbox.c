@@ -1,10 +1,11 @@
 /* Under a system call filter, installed after start as sandboxes do.
  *
  * Usage: sandbox strict early|late        any call but those that an allocator may make kills the process
- *        sandbox CALL early|late          one of mmap munmap mremap madvise mprotect is refused with EPERM
+ *        sandbox CALL early|late          one of mmap munmap mremap madvise mprotect clone futex is refused with EPERM
  * early: before the arena is made; late: after it has served, and holds free pages. */
 #include "check.h"
 #include "deny.h"
+#include <dirent.h>
 #include <pthread.h>
 
 #define LARGE (6 * MIB)
@@ -86,6 +87,47 @@ static void move_pages(void) {
     }
 }
 
+/* What is left of the process's threads: the background thread, which may not sleep, ends. */
+static int threads(void) {
+    int count = 0;
+    DIR *dir = opendir("/proc/self/task");
+    CHECK(dir != NULL);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(dir);
+    return count;
+}
+
+static _Atomic int running;
+
+static void *contend(void *round) {
+    for (int i = 0; i < 20; i++) {
+        work((int)(uintptr_t)round + i);
+    }
+    running--;
+    return NULL;
+}
+
+/* Locks are waited for without the kernel's help, by threads that libc does not have to wait for. */
+static void without_futex(int late) {
+    enum { THREADS = 4 };
+    running = THREADS;
+    for (uintptr_t i = 0; i < THREADS; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, contend, (void *)i) == 0 && pthread_detach(thread) == 0);
+    }
+    while (running > 0) {
+        usleep(1000);
+    }
+    free_much();
+    /* One that was there before is not under the filter. */
+    for (int tenths = 0; !late && threads() > 1; tenths++) {
+        CHECK(tenths < 100);
+        usleep(100000);
+    }
+}
+
 static void *in_thread(void *unused) {
     work(3);
     return unused;
@@ -121,7 +163,7 @@ static unsigned number_of(const char *call) {
         const char *name;
         unsigned number;
     } CALLS[] = {{"mmap", SYS_mmap}, {"munmap", SYS_munmap}, {"mremap", SYS_mremap}, {"madvise", SYS_madvise},
-                 {"mprotect", SYS_mprotect}};
+                 {"mprotect", SYS_mprotect}, {"clone", SYS_clone}, {"futex", SYS_futex}};
     for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
         if (strcmp(CALLS[i].name, call) == 0) {
             return CALLS[i].number;
@@ -152,6 +194,13 @@ int main(int argc, char **argv) {
         free_much();
     } else {
         deny(number_of(argv[1]), EPERM);
+        if (strcmp(argv[1], "futex") == 0) {
+            without_futex(late);
+        } else if (strcmp(argv[1], "clone") == 0) {
+            deny(SYS_clone3, EPERM);
+            free_much();
+            CHECK(threads() == 1 || late);
+        }
         phases(16);
     }
     printf("%s, %s: survived\n", argv[1], argv[2]);

@@ -5,6 +5,7 @@ use crate::control::{Control, Ending};
 use Ending::{Aborts, CheckFails, Exits, Hangs, OneLine, OneOf, OtherThanPlain, Prints, SameAsPlain, Signal};
 
 const NO_DECAY: &[(&str, &str)] = &[("ZK_ALLOC_DECAY_MS", "-1")];
+const RETAIN: &[(&str, &str)] = &[("ZK_ALLOC_RETAIN_MB", "32"), ("ZK_ALLOC_DECAY_MS", "-1")];
 const TRIM: &[(&str, &str)] = &[("ZK_ALLOC_BACKGROUND", "0"), ("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_ALLOC_THP", "never")];
 /// The overflow program touches one page in each block, and should not pay for 2 MiB.
 const SMALL_PAGES: &[(&str, &str)] = &[("ZK_ALLOC_THP", "never")];
@@ -69,6 +70,12 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         args: &["signal"],
+        env: &[("ZK_ALLOC_RETAIN_MB", "0")],
+        without: Hangs,
+        ..Control::new("I3", "nested", "process_edges.c")
+    },
+    Control {
+        args: &["signal-trim"],
         env: &[("ZK_ALLOC_RETAIN_MB", "0")],
         without: Hangs,
         ..Control::new("I3", "nested", "process_edges.c")
@@ -208,6 +215,38 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I6", "late-thread", "bystander.c")
     },
     Control {
+        args: &["phase"],
+        env: &[("ZK_TEST_AROUND", "phase"), ("ZK_ALLOC_MIN_BYTES", "8192")],
+        behind: Some("shim_around.c"),
+        with: Prints("phase: as it should be\n"),
+        without: CheckFails("!zk_owns(block)"),
+        ..Control::new("I6", "early", "around.c")
+    },
+    Control {
+        args: &["futex", "early"],
+        env: NO_DECAY,
+        with: Prints("futex, early: survived\n"),
+        without: CheckFails("tenths < 100"),
+        ..Control::new("I7", "sleepless", "sandbox.c")
+    },
+    Control {
+        args: &["unheard"],
+        env: &[("ZK_ALLOC_VERBOSE", "1")],
+        with: Prints("unheard: survived\n"),
+        without: Signal(libc::SIGPIPE),
+        ..Control::new("I7", "write-signals", "reports.c")
+    },
+    Control {
+        front: Some("shim_threads.c"),
+        without: CheckFails("*refused <= 2 * seconds + 2"),
+        ..Control::new("I7", "impatient", "no_threads.c")
+    },
+    Control {
+        args: &["signals"],
+        without: CheckFails("!handled_elsewhere && !handled"),
+        ..Control::new("I6", "signal-mask", "give_back.c")
+    },
+    Control {
         args: &["short", "20000"],
         without: CheckFails("stats.threads_seen >= count && stats.resident_bytes <= 64 * MIB"),
         ..Control::new("I7", "thread-exit", "limits.c")
@@ -287,7 +326,14 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "lost-move", "page_moves.c")
     },
     Control {
-        without: CheckFails("round == 0 || faults() - before < 100"),
+        env: &[("ZK_TEST_MREMAP", "old")],
+        front: Some("shim_mremap.c"),
+        with: SameAsPlain,
+        without: CheckFails("is_stamped(block, before)"),
+        ..Control::new("I1", "lost-growth", "growth.c")
+    },
+    Control {
+        without: CheckFails("round < 2 || faults() - before < 100"),
         ..Control::new("I6", "show-large", "small_heap.c")
     },
     Control {
@@ -351,5 +397,34 @@ pub const CONTROLS: &[Control] = &[
         args: &["pinned"],
         without: Exits(1, "1 of 2 blocks of"),
         ..Control::new("I8", "dead-pages", "resident.c")
+    },
+    Control { args: &["truth"], without: CheckFails("off <= bound"), ..Control::new("I8", "give-back", "resident.c") },
+    Control {
+        args: &["retain"],
+        env: RETAIN,
+        without: CheckFails("resident_bytes() - at_start <= live + (RETAIN_MIB + OTHERS_MIB) * MIB"),
+        ..Control::new("I8", "retain", "bounded.c")
+    },
+    Control {
+        args: &["prefault-kept"],
+        env: NO_DECAY,
+        without: CheckFails("now >= GIB - 64 * MIB && now < GIB + 64 * MIB"),
+        ..Control::new("I8", "prefault", "give_back.c")
+    },
+    Control {
+        args: &["volume", "64"],
+        without: Exits(1, "an open phase:"),
+        ..Control::new("I8", "surplus", "resident.c")
+    },
+    Control {
+        args: &["lifetimes", "5"],
+        without: Exits(1, "random lifetimes:"),
+        ..Control::new("I8", "surplus", "resident.c")
+    },
+    Control {
+        args: &["computing"],
+        env: &[("ZK_ALLOC_DECAY_MS", "500")],
+        without: CheckFails("resident_bytes() > 300 * MIB"),
+        ..Control::new("I8", "computing", "give_back.c")
     },
 ];

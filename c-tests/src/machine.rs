@@ -26,6 +26,9 @@ pub struct Report {
 /// # Panics
 /// When a check failed, or the machine ended early.
 pub fn run_in_machine(script: &str) -> Result<Report, String> {
+    if std::env::consts::ARCH != "x86_64" {
+        return Err("a virtual machine: its kernel is one for x86-64, and so are its programs".to_owned());
+    }
     let kernel = target_dir().join("machine/vmlinuz");
     if !installed(QEMU) {
         return Err(format!("a virtual machine: {QEMU} is not installed (Debian package qemu-system-x86)"));

@@ -107,7 +107,7 @@ fn blocks_of_libc_and_its_buffers() {
         let outcome = Build::new("bystander.c").preloaded().arg("early").env("ZK_ALLOC_MIN_BYTES", min_bytes).finish();
         let outcome = outcome.expect_success();
         assert!(outcome.stderr.contains("Arena 0:"), "{outcome}");
-        assert_eq!(outcome.stdout.lines().count(), 3, "{outcome}");
+        assert_eq!(outcome.stdout.lines().count(), 5, "{outcome}");
     }
 }
 

@@ -30,6 +30,7 @@ macro_rules! controls {
 controls! {
     i1_reset = "reset";
     i1_torn_down = "torn-down";
+    i1_lost_growth = "lost-growth";
     i1_sticky = "sticky";
     i1_trim_live = "trim-live";
     i2_zeroing = "zeroing";
@@ -57,6 +58,11 @@ controls! {
     i6_threshold = "threshold";
     i6_privileged = "privileged";
     i6_late_thread = "late-thread";
+    i6_early = "early";
+    i7_sleepless = "sleepless";
+    i7_write_signals = "write-signals";
+    i7_impatient = "impatient";
+    i6_signal_mask = "signal-mask";
     i7_thread_exit = "thread-exit";
     i7_commit = "commit";
     i7_tables = "tables";
@@ -70,7 +76,10 @@ controls! {
     i8_give_back = "give-back";
     i8_dead_pages = "dead-pages";
     i8_decay = "decay";
+    i8_computing = "computing";
     i8_budget = "budget";
+    i8_retain = "retain";
+    i8_prefault = "prefault";
     i8_cgroup_limit = "cgroup-limit";
     i8_pressure = "pressure";
     i8_core_dump = "core-dump";

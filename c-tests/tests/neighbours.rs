@@ -61,7 +61,7 @@ fn tcmalloc() {
 /// glibc's own checker. In front of the library it does not get every block back: `dlsym` hides what it defines.
 #[test]
 fn libc_malloc_debug() {
-    let other = installed("/lib/x86_64-linux-gnu/libc_malloc_debug.so.0", "libc6");
+    let other = of_debian("libc_malloc_debug.so.0", "libc6");
     for (tunables, first, second) in [("3", &library(), &other), ("0", &library(), &other), ("0", &other, &library())] {
         let run = chain().preloaded().arg("fork").env("GLIBC_TUNABLES", format!("glibc.malloc.check={tunables}"));
         preload(run, &[first, second]).finish().expect_quiet_success();

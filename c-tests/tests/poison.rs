@@ -97,5 +97,9 @@ fn a_program_without_a_write_after_free_runs_clean() {
     let moves = Build::new("page_moves.c").preloaded().arg("fork").env("LD_PRELOAD", &preload);
     clean(moves.env("ZK_TEST_MREMAP", "slow"), plain);
     clean(Build::new("give_back.c").preloaded().arg("locked").env("ZK_ALLOC_DECAY_MS", "-1"), plain);
-    clean(Build::new("pmr.cpp").preloaded(), plain);
+}
+
+#[test]
+fn containers_of_cpp_run_clean() {
+    clean(Build::new("pmr.cpp").preloaded(), ("ZK_ALLOC_MODE", "auto"));
 }

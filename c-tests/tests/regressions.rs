@@ -50,6 +50,17 @@ fn contents_outlive_a_refused_move() {
     }
 }
 
+/// Without the library too, and by copying where nothing can be moved.
+#[test]
+fn contents_outlive_growth() {
+    let plain = Build::new("growth.c").plain().finish().expect_quiet_success().stdout;
+    assert_eq!(Build::new("growth.c").preloaded().finish().expect_quiet_success().stdout, plain);
+    let shim = Build::shared("shim_mremap.c").program();
+    for mremap in ["deny", "old", "stolen"] {
+        quiet(preload_both(Build::new("growth.c").preloaded().env("ZK_TEST_MREMAP", mremap), &shim, &library()));
+    }
+}
+
 #[test]
 fn a_child_forked_during_a_move_gets_zeros() {
     page_moves("fork", "slow");
@@ -66,6 +77,11 @@ fn freed_medium_blocks_go_back_when_idle() {
 }
 
 #[test]
+fn a_program_that_computes_in_the_middle_of_a_proof_is_not_idle() {
+    give_back("computing", "500");
+}
+
+#[test]
 fn blocks_freed_during_a_trim_go_back_too() {
     give_back("during-trim", "100");
 }
@@ -79,6 +95,18 @@ fn an_arena_made_by_prefault_serves_medium_requests() {
 fn prefaulted_memory_is_counted_and_goes_back() {
     give_back("prefault", "-1");
     give_back("prefault-idle", "200");
+}
+
+#[test]
+fn prefaulted_memory_is_there_for_whatever_comes_first() {
+    let run = Build::new("give_back.c").preloaded().arg("prefault-option").env("ZK_ALLOC_DECAY_MS", "-1");
+    quiet(run.env("ZK_ALLOC_PREFAULT_MB", "1024"));
+    give_back("prefault-kept", "-1");
+}
+
+#[test]
+fn the_background_thread_runs_none_of_the_programs_handlers() {
+    give_back("signals", "10000");
 }
 
 #[test]
@@ -116,6 +144,12 @@ fn free_keeps_errno_when_no_thread_can_be_started() {
 }
 
 #[test]
+fn a_thread_that_cannot_be_started_is_not_asked_for_with_every_free() {
+    let shim = Build::shared("shim_threads.c").program();
+    quiet(preload_both(Build::new("no_threads.c").preloaded().env("ZK_TEST_ARENA", "used"), &shim, &library()));
+}
+
+#[test]
 fn a_double_free_is_one_after_the_slot_served_another_block() {
     let outcome = edges("double-free").finish();
     assert_eq!(outcome.status.signal(), Some(libc::SIGABRT), "{outcome}");
@@ -126,4 +160,5 @@ fn a_double_free_is_one_after_the_slot_served_another_block() {
 #[test]
 fn a_signal_handler_frees_in_the_middle_of_a_free() {
     quiet(edges("signal").env("ZK_ALLOC_RETAIN_MB", "0"));
+    quiet(edges("signal-trim").env("ZK_ALLOC_RETAIN_MB", "0"));
 }

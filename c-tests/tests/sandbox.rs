@@ -30,6 +30,19 @@ fn the_filter_kills() {
     assert_eq!(outcome.status.signal(), Some(libc::SIGSYS), "{outcome}");
 }
 
+/// The background thread ends where it may not sleep, and locks are waited for all the same; where it cannot be started,
+/// give-back happens inside calls. (What libc itself does without these calls is another matter.)
+#[test]
+fn without_a_thread_and_without_futex() {
+    for call in ["clone", "futex"] {
+        for stage in STAGES {
+            for env in [("ZK_ALLOC_DECAY_MS", "200"), ("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_ALLOC_RETAIN_MB", "0")] {
+                sandbox(Build::new("sandbox.c").preloaded().envs(&[env]), call, stage).expect_quiet_success();
+            }
+        }
+    }
+}
+
 #[test]
 fn each_call_refused() {
     for call in ["mmap", "munmap", "mremap", "madvise", "mprotect"] {

@@ -1,7 +1,10 @@
 """scripts/bench memory: see its --help."""
 
+import os
 import sys
 
-from main import main
+sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), os.pardir, "figures"))
+
+from main import main  # noqa: E402
 
 sys.exit(main())

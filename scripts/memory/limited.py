@@ -3,7 +3,8 @@
 from bench import Bench
 from cgroup import Limited
 from proofs import POSEIDON2, mib_for
-from row import Row, number
+from row import Row
+from text import number
 from trouble import Failure
 
 HEADROOM = 1.3

@@ -13,10 +13,12 @@ import machine
 import plot
 import report as reports
 from bench import Bench
+from cli import Parser
 from limited import under_a_limit
 from loads import open_phase, survivors
 from proofs import after_a_large_proof, cost_of_wiping, peak_and_faults, proofs_with_pauses
 from row import Row
+from text import write
 from timeline import timeline
 from trouble import Failure, NotPossible
 
@@ -35,13 +37,6 @@ DOCS = os.path.join(build.ROOT, "docs")
 README = os.path.join(build.ROOT, "README.md")
 
 
-class Parser(argparse.ArgumentParser):
-    """A bad command line gets one line, where argparse would print the usage too."""
-
-    def error(self, message: str):
-        self.exit(2, f"bench-memory: {message} (see scripts/bench memory --help)\n")
-
-
 def options(arguments=None) -> argparse.Namespace:
     names = "; ".join(f"{letter}: {title}" for letter, (title, _) in EXPERIMENTS.items())
     parser = Parser(
@@ -54,7 +49,8 @@ def options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="leave out what was measured on these already")
     parser.add_argument("--quick", action="store_true", help="small sizes, three minutes on an idle machine: shows that "
                         "it works")
-    parser.add_argument("--docs", action="store_true", help="write docs/memory.md, .json and .svg, and the README")
+    parser.add_argument("--docs", action="store_true", help="write docs/memory.md, .json and .svg, and the README; with "
+                        "--only, the others stay as they were published")
     chosen = parser.parse_args(arguments)
     chosen.letters = chosen.only.split(",") if chosen.only else list(EXPERIMENTS)
     unknown = [letter for letter in chosen.letters if letter not in EXPERIMENTS]
@@ -102,8 +98,9 @@ def measure(bench: Bench, letter: str) -> dict:
 def run(chosen: argparse.Namespace) -> int:
     if chosen.docs:
         reports.around_marks(README)  # before minutes are spent on what cannot be written
-    build.packages(with_plot="g" in chosen.letters or chosen.docs)
-    library, prover, micro = build.library(), build.prover(), build.programs()
+    build.packages(needed(with_plot="g" in chosen.letters or chosen.docs))
+    library, prover = build.library(), build.prover()
+    micro = build.programs("volume", "survivors", libraries=["trim_on_signal"])
     bench = Bench(library, prover, micro, chosen.quick)
     same = {"library_sha256": sha256(library), "prover_sha256": sha256(prover), "quick": chosen.quick}
     os.makedirs(RESULTS, exist_ok=True)
@@ -115,10 +112,16 @@ def run(chosen: argparse.Namespace) -> int:
         if letter in chosen.letters and not (chosen.resume and earlier and not earlier["failed"]):
             bench.say(f"{letter}. {EXPERIMENTS[letter][0]}")
             earlier = measure(bench, letter) | {"same": same}
-            reports.write(path, json.dumps(earlier))
+            write(path, json.dumps(earlier))
         if earlier:
             experiments[letter] = {name: value for name, value in earlier.items() if name != "same"}
+    if chosen.docs:
+        experiments = with_published(experiments)
     return publish(chosen, {"machine": on} | same | {"experiments": experiments})
+
+
+def needed(with_plot: bool) -> list:
+    return [build.GCC, build.MATPLOTLIB, build.JEMALLOC] if with_plot else [build.GCC]
 
 
 def stored(path: str, same: dict) -> dict | None:
@@ -131,19 +134,34 @@ def stored(path: str, same: dict) -> dict | None:
     return result if result.get("same") == same else None
 
 
+def with_published(experiments: dict, directory=DOCS) -> dict:
+    """What was not measured on this library stays as it was published, with the library that it was measured on."""
+    try:
+        with open(os.path.join(directory, "memory.json")) as file:
+            published = json.load(file)
+    except (OSError, ValueError):
+        return experiments
+    earlier = {
+        letter: {"library_sha256": published["library_sha256"]} | experiment
+        for letter, experiment in published["experiments"].items()
+    }
+    return {letter: (earlier | experiments)[letter] for letter in EXPERIMENTS if letter in earlier | experiments}
+
+
 def publish(chosen: argparse.Namespace, report: dict) -> int:
     missing = [letter for letter in EXPERIMENTS if letter not in report["experiments"]]
     if chosen.docs and missing:
         raise Failure(f"--docs: {', '.join(missing)}: not measured on this library yet: --docs --resume does it")
     series = report["experiments"].get("g", {}).get("series")
     for experiment in report["experiments"].values():
-        experiment.pop("series")
+        experiment.pop("series", None)
     directory = DOCS if chosen.docs else RESULTS
-    picture = "memory.svg" if series else ""
+    # A published one without its curves keeps its picture.
+    picture = "memory.svg" if series or chosen.docs else ""
     if series:
         plot.draw(series, os.path.join(directory, picture))
-    reports.write(os.path.join(directory, "memory.json"), reports.as_json(report))
-    reports.write(os.path.join(directory, "memory.md"), reports.markdown(report, picture))
+    write(os.path.join(directory, "memory.json"), reports.as_json(report))
+    write(os.path.join(directory, "memory.md"), reports.markdown(report, picture))
     if chosen.docs:
         text = reports.headlines(report, picture and f"docs/{picture}")
         reports.replace_in(README, text)

@@ -6,7 +6,8 @@ from statistics import median
 
 from bench import Bench, Proofs, end_now, prover_arguments
 from child import need_memory
-from row import Row, against_glibc, number
+from row import Row, against_glibc
+from text import number
 
 POSEIDON2, KECCAK = "poseidon2-koalabear", "keccak"
 TITLES = {POSEIDON2: "Poseidon2", KECCAK: "Keccak"}

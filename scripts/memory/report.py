@@ -1,11 +1,9 @@
 """The table: as Markdown, as JSON, and its most important lines for the README."""
 
 import json
-import os
-import tempfile
 
 import machine
-from row import number, share
+from text import number, share, write
 
 BEGIN, END = "<!-- memory:begin -->", "<!-- memory:end -->"
 HEADER = ["", "glibc", "libzkalloc", "measured", "wanted", "met"]
@@ -26,10 +24,16 @@ def markdown(report: dict, plot: str) -> str:
         loaded = ", ".join(f"{arm}: {files}" for arm, files in experiment["loaded"].items())
         commands = "\n".join(experiment["commands"]) or "(none was run)"
         parts.append(
-            f"## {letter}. {experiment['title']}\n\n{experiment['seconds']:.0f} s. Allocators found in the processes' "
-            f"maps: {loaded or 'none'}.\n\n```sh\n{commands}\n```"
+            f"## {letter}. {experiment['title']}\n\n{on_earlier_build(report, experiment)}{experiment['seconds']:.0f} s. "
+            f"Allocators found in the processes' maps: {loaded or 'none'}.\n\n```sh\n{commands}\n```"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def on_earlier_build(report: dict, experiment: dict) -> str:
+    """Said of what was published before and not measured since."""
+    library = experiment.get("library_sha256", report["library_sha256"])
+    return "" if library == report["library_sha256"] else f"On an earlier build of the library, SHA-256 {library[:16]}. "
 
 
 def all_rows(report: dict) -> list:
@@ -67,10 +71,12 @@ def headlines(report: dict, plot: str) -> str:
         if letter == "a" and compared:
             compared = [worst(compared, unit) for unit in ("MiB", "faults")]
         compared += [row for row in experiment["rows"] if "why_not" in row]
-        rows += [cells("", {**row, "note": ""}) for row in compared]
+        rows += [cells(f"{letter}. ", {**row, "note": ""}) for row in compared]
     picture = f"![Resident memory over a minute of proving and idling]({plot})\n\n" if plot else ""
+    earlier = [letter for letter, experiment in report["experiments"].items() if on_earlier_build(report, experiment)]
+    parts = f"Of an earlier build of the library: {', '.join(earlier)}. " if earlier else ""
     return (
-        f"{picture}{table(rows)}\n\nMiB, or what the line says; of the proofs of 2^15 to 2^18 rows the worst. "
+        f"{picture}{table(rows)}\n\nMiB, or what the line says; of the proofs of 2^15 to 2^18 rows the worst. {parts}"
         f"{machine.in_words(report['machine'])}. All lines, and the commands: [docs/memory.md](docs/memory.md)."
     )
 
@@ -98,11 +104,3 @@ def replace_in(path: str, text: str):
 
 def as_json(report: dict) -> str:
     return json.dumps(report, indent=1) + "\n"
-
-
-def write(path: str, text: str):
-    """The file holds either the old text or the new one at every moment."""
-    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False) as file:
-        file.write(text)
-    os.chmod(file.name, os.stat(path).st_mode if os.path.exists(path) else 0o644)
-    os.replace(file.name, path)

@@ -34,17 +34,3 @@ class Row:
 def against_glibc(what: str, unit: str, glibc: float, libzkalloc: float, at_most=None, note="") -> Row:
     wanted = "" if at_most is None else f"at most {at_most:g} x glibc"
     return Row(what, unit, glibc, libzkalloc, libzkalloc / glibc if glibc else None, "x glibc", at_most, wanted, note)
-
-
-def number(value: float | None) -> str:
-    """For people: 352264 as "352,264", 1.3 as "1.3"."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.1f}"
-
-
-def share(value: float | None) -> str:
-    """Two figures after the point, or as many as a small one needs."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if 0 < value < 0.1 else f"{value:.2f}"

@@ -6,15 +6,18 @@ import tempfile
 import unittest
 from types import SimpleNamespace
 
-import report
-from arm import GLIBC, Arm, sets_an_allocator, zkalloc
-from bench import prover_arguments
-from cgroup import below
-from child import Child, Sample
-from main import options
-from row import Row, against_glibc, number, share
-from timeline import curve
-from trouble import Failure
+sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), os.pardir, "figures"))
+
+import report  # noqa: E402
+from arm import GLIBC, Arm, sets_an_allocator, zkalloc  # noqa: E402
+from bench import prover_arguments  # noqa: E402
+from cgroup import below  # noqa: E402
+from child import Child, Sample  # noqa: E402
+from main import options, with_published  # noqa: E402
+from row import Row, against_glibc  # noqa: E402
+from text import number, share, write  # noqa: E402
+from timeline import curve  # noqa: E402
+from trouble import Failure  # noqa: E402
 
 # Prints, touches 64 MiB, and stays until it is told to end.
 TOUCHES = "print('here', flush=True); held = b'x' * (64 << 20); print('touched', flush=True); input()"
@@ -36,13 +39,28 @@ class Report(unittest.TestCase):
     def test_only_what_is_between_the_marks_changes(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "README.md")
-            report.write(path, f"a\n{report.BEGIN}\nold\n{report.END}\nz\n")
+            write(path, f"a\n{report.BEGIN}\nold\n{report.END}\nz\n")
             report.replace_in(path, "new")
             with open(path) as file:
                 self.assertEqual(file.read(), f"a\n{report.BEGIN}\nnew\n{report.END}\nz\n")
-            report.write(path, "no marks\n")
+            write(path, "no marks\n")
             with self.assertRaisesRegex(ValueError, "no line"):
                 report.replace_in(path, "new")
+
+    def test_what_is_not_measured_again_stays_and_says_so(self):
+        def experiment(title):
+            return {"title": title, "seconds": 1, "loaded": {}, "commands": [], "rows": []}
+
+        with tempfile.TemporaryDirectory() as directory:
+            published = {"library_sha256": "old", "experiments": {"b": experiment("b"), "a": experiment("a")}}
+            report.write(os.path.join(directory, "memory.json"), report.as_json(published))
+            experiments = with_published({"c": experiment("c"), "b": experiment("new b")}, directory)
+            self.assertEqual(list(experiments), ["a", "b", "c"])
+            self.assertEqual(experiments["b"]["title"], "new b")
+            whole = {"library_sha256": "new", "experiments": experiments}
+            said = [bool(report.on_earlier_build(whole, one)) for one in experiments.values()]
+            self.assertEqual(said, [True, False, False])
+            self.assertEqual(with_published(experiments, directory + "/none"), experiments)
 
     def test_the_worst_proof_stands_for_all(self):
         rows = [against_glibc(name, "MiB", 100, value, 1.05).as_json() for name, value in (("x", 90), ("y", 104))]

@@ -6,7 +6,8 @@ from arm import TUNED_GLIBC, tuned_jemalloc
 from bench import Bench, Proofs, end_now, prover_arguments
 from child import need_memory
 from proofs import POSEIDON2, mib_for
-from row import against_glibc, number
+from row import against_glibc
+from text import number
 from trouble import NotPossible
 
 POINT_SECONDS = 0.1

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { HELD = 64, OPS = 400000, RING = 64 };
+enum { HELD = 64, OPS_MAX = 400000, ALL_OPS = 1600000, RING = 64 };
 
 struct ring {
     _Atomic(void *) place[RING];
@@ -18,6 +18,7 @@ struct ring {
 
 static struct ring *rings;
 static int hand_over;
+static int ops; /* of each thread: as many in all from four threads on */
 
 static double now_ns(void)
 {
@@ -49,7 +50,7 @@ static void *own(void *arg)
 {
     unsigned state = (unsigned)(size_t)arg * 2654435761u + 1;
     char *held[HELD] = {0};
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < ops; i++) {
         char **place = &held[next_random(&state) % HELD];
         free(*place);
         *place = new_block(&state);
@@ -64,7 +65,7 @@ static void *hand(void *arg)
     size_t thread = (size_t)arg;
     struct ring *ring = &rings[thread / 2];
     unsigned state = (unsigned)thread * 2654435761u + 1;
-    for (int i = 0; i < OPS; i++) {
+    for (int i = 0; i < ops; i++) {
         _Atomic(void *) *place = &ring->place[i % RING];
         if (thread % 2 == 0) {
             void *block = new_block(&state);
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: medium THREADS hand|own (1 to 256; even for hand)\n");
         return 2;
     }
+    ops = threads > ALL_OPS / OPS_MAX ? ALL_OPS / threads : OPS_MAX;
     pthread_t id[256];
     rings = calloc(128, sizeof *rings);
     free(malloc(2 << 20)); /* mode auto engages with the first request of 1 MiB */
@@ -97,6 +99,6 @@ int main(int argc, char **argv)
         pthread_create(&id[i], NULL, hand_over ? hand : own, (void *)i);
     for (int i = 0; i < threads; i++)
         pthread_join(id[i], NULL);
-    printf("%.1f\n", (now_ns() - start) / ((double)OPS * (hand_over ? threads / 2 : threads)));
+    printf("%.1f\n", (now_ns() - start) / ((double)ops * (hand_over ? threads / 2 : threads)));
     return 0;
 }

@@ -17,8 +17,23 @@ pub struct Counters {
     pub frees: AtomicU64,
     pub alloc_bytes: AtomicU64,
     pub free_bytes: AtomicU64,
-    pub reused_bytes: AtomicU64,
+    /// Of `alloc_bytes`, those on pages never touched before.
     pub fresh_bytes: AtomicU64,
+    /// Of `alloc_bytes`, those that blocks have grown by in place.
+    pub grown_bytes: AtomicU64,
+}
+
+impl Counters {
+    /// Adds to one of these counters, with others that may do so at the same time or without.
+    #[inline]
+    fn add(counter: &AtomicU64, value: u64, is_shared: bool) -> u64 {
+        if is_shared {
+            return counter.fetch_add(value, Relaxed);
+        }
+        let before = counter.load(Relaxed);
+        counter.store(before.wrapping_add(value), Relaxed);
+        before
+    }
 }
 
 /// All zero is valid: a cursor that was never used.
@@ -31,7 +46,11 @@ pub struct Cursor {
     pending: AtomicI64,
     pub counters: Counters,
     current: [AtomicU32; BLOCK_CLASSES],
+    /// One bit a class: this thread has filled a span of it; it has filled two.
+    filled: AtomicU64,
+    filled_two: AtomicU64,
 }
+const _: () = assert!(BLOCK_CLASSES <= u64::BITS as usize);
 
 impl Cursor {
     #[inline]
@@ -42,6 +61,27 @@ impl Cursor {
     #[inline]
     pub fn current(&self, class: usize) -> u32 {
         self.current[class].load(Relaxed)
+    }
+
+    /// The thread has filled a span of the class. A hint of its own, for no model to explore.
+    pub fn note_filled(&self, class: usize) {
+        if cfg!(loom) {
+            return;
+        }
+        let filled = self.filled.load(Relaxed);
+        self.filled_two.store(self.filled_two.load(Relaxed) | filled & 1 << class, Relaxed);
+        self.filled.store(filled | 1 << class, Relaxed);
+    }
+
+    pub fn forget_filled(&self) {
+        self.filled.store(0, Relaxed);
+        self.filled_two.store(0, Relaxed);
+    }
+
+    /// True: the thread's next span of the class goes where huge pages are. These are half as far away in the page tables,
+    /// and what stays untouched of the span is a part of what the thread holds already.
+    pub fn fills_spans(&self, class: usize) -> bool {
+        self.filled_two.load(Relaxed) & 1 << class != 0
     }
 
     #[inline]
@@ -126,34 +166,41 @@ impl Registry {
 /// A thread adds its live bytes to the arena's total when they differ by this much: no shared line on the medium path,
 /// and a total that is exact to this per thread.
 const PENDING_BYTES: i64 = 256 << 10;
+/// A thread that frees medium blocks looks at what is free each time it has freed so much.
+const LOOK_BYTES: u64 = 256 << 10;
 
 impl Arena {
     #[inline]
     pub(super) fn count_alloc(&self, cursor: Option<&Cursor>, bytes: usize, reused: usize) {
         let counters = cursor.map_or(&self.counters, |cursor| &cursor.counters);
-        let add = if cursor.is_some() { add_alone } else { add_shared };
-        add(&counters.allocs, 1);
-        add(&counters.alloc_bytes, bytes as u64);
-        add(&counters.reused_bytes, reused as u64);
-        add(&counters.fresh_bytes, (bytes - reused) as u64);
+        let is_shared = cursor.is_none();
+        Counters::add(&counters.allocs, 1, is_shared);
+        Counters::add(&counters.alloc_bytes, bytes as u64, is_shared);
+        if reused < bytes {
+            Counters::add(&counters.fresh_bytes, (bytes - reused) as u64, is_shared);
+        }
         self.count_live(cursor, bytes as i64);
     }
 
+    /// True: with these bytes the thread has freed so much that it is worth a look what is free.
     #[inline]
-    pub(super) fn count_free(&self, cursor: Option<&Cursor>, bytes: usize) {
+    pub(super) fn count_free(&self, cursor: Option<&Cursor>, bytes: usize) -> bool {
         let counters = cursor.map_or(&self.counters, |cursor| &cursor.counters);
-        let add = if cursor.is_some() { add_alone } else { add_shared };
-        add(&counters.frees, 1);
-        add(&counters.free_bytes, bytes as u64);
+        let is_shared = cursor.is_none();
+        Counters::add(&counters.frees, 1, is_shared);
+        let before = Counters::add(&counters.free_bytes, bytes as u64, is_shared);
         self.count_live(cursor, -(bytes as i64));
+        before / LOOK_BYTES != before.wrapping_add(bytes as u64) / LOOK_BYTES
     }
 
     /// A block that changed its size in place.
     pub(super) fn count_resize(&self, cursor: Option<&Cursor>, from: usize, to: usize) {
         let counters = cursor.map_or(&self.counters, |cursor| &cursor.counters);
-        let add = if cursor.is_some() { add_alone } else { add_shared };
-        add(&counters.alloc_bytes, to.saturating_sub(from) as u64);
-        add(&counters.free_bytes, from.saturating_sub(to) as u64);
+        let is_shared = cursor.is_none();
+        let (grown, shrunk) = (to.saturating_sub(from) as u64, from.saturating_sub(to) as u64);
+        Counters::add(&counters.alloc_bytes, grown, is_shared);
+        Counters::add(&counters.grown_bytes, grown, is_shared);
+        Counters::add(&counters.free_bytes, shrunk, is_shared);
         self.count_live(cursor, to as i64 - from as i64);
     }
 
@@ -182,15 +229,4 @@ impl Arena {
         let own = field(&self.counters).load(Relaxed);
         self.cursors.iter().fold(own, |sum, cursor| sum.wrapping_add(field(&cursor.counters).load(Relaxed)))
     }
-}
-
-/// For a counter that only the calling thread changes.
-#[inline]
-fn add_alone(counter: &AtomicU64, value: u64) {
-    counter.store(counter.load(Relaxed).wrapping_add(value), Relaxed);
-}
-
-#[inline]
-fn add_shared(counter: &AtomicU64, value: u64) {
-    counter.fetch_add(value, Relaxed);
 }

@@ -47,6 +47,13 @@ impl Arena {
             self.forsake(head);
             return None;
         }
+        Some(self.hand_out(head, offset, usable))
+    }
+
+    /// Makes the block at an offset of a slot that the caller holds, and that has room and pages for it, the program's.
+    pub(super) fn hand_out(&self, head: u32, offset: usize, usable: usize) -> Grant {
+        let slot = &self.slots[head as usize];
+        let start = self.region.unit_address(head as usize);
         let started = if slot.word().class() == LARGE_CLASS { slot.handed.load(Relaxed) } else { 0 };
         slot.handed.store(started | start_flag(head, offset), Relaxed);
         slot.offset.store(offset, Relaxed);
@@ -57,7 +64,7 @@ impl Arena {
             self.fill_free(start + old, offset - old);
         }
         slot.set_word(Word::new(State::Large, LARGE_CLASS, 0));
-        Some(Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) })
+        Grant { address: start + offset, usable, dirty: old.saturating_sub(offset).min(usable) }
     }
 
     /// The large block that starts at an offset of its slot, if it is `live`.
@@ -83,7 +90,8 @@ impl Arena {
         if word.state() != State::Large || !slot.change(word, word.with_state(State::Limbo)) {
             return Err(Misuse::DoubleFree);
         }
-        self.put_slot(head, End::Front);
+        // A block that grew has taken its pages along: behind those that have some.
+        self.put_slot(head, if slot.touched.load(Relaxed) > 0 { End::Front } else { End::Back });
         Ok(usable)
     }
 

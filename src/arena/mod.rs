@@ -11,6 +11,7 @@ pub mod cursor;
 mod dump;
 pub mod freed;
 pub mod global;
+mod grow;
 mod large;
 mod mover;
 pub mod phase;
@@ -23,6 +24,7 @@ pub mod region;
 mod retain;
 pub mod size;
 mod slot;
+mod snapshot;
 mod span;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -64,6 +66,14 @@ pub struct Grant {
     pub usable: usize,
     /// This many bytes from the start may hold old data; the rest reads as zero.
     pub dirty: usize,
+}
+
+/// A block that the program has freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    pub usable: usize,
+    /// There may be more free pages now than are wanted.
+    pub is_worth_a_look: bool,
 }
 
 /// What only a broken program does.
@@ -171,7 +181,7 @@ impl Arena {
     /// A block of at least `bytes` at a multiple of `align` (a power of two), or `None`: the arena is full.
     #[inline]
     pub fn allocate(&self, cursor: Option<u32>, bytes: usize, align: usize) -> Option<Grant> {
-        if self.live.load(Relaxed).max(0) as usize + bytes > self.limit_bytes {
+        if !self.has_room(bytes) {
             return None;
         }
         let cursor = cursor.map(|index| self.cursors.get(index));
@@ -183,19 +193,24 @@ impl Arena {
         Some(grant)
     }
 
-    /// Frees the block at an address inside the arena. Its usable bytes.
     #[inline]
-    pub fn release(&self, cursor: Option<u32>, address: usize) -> Result<usize, Misuse> {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.live.load(Relaxed).max(0) as usize + bytes <= self.limit_bytes
+    }
+
+    /// Frees the block at an address inside the arena.
+    #[inline]
+    pub fn release(&self, cursor: Option<u32>, address: usize) -> Result<Released, Misuse> {
         let cursor = cursor.map(|index| self.cursors.get(index));
-        let usable = match self.find(address)? {
+        let (usable, is_slot_free) = match self.find(address)? {
             Found::Medium { head, class, index } => {
-                self.release_block(cursor, head, class, index)?;
-                BLOCK_CLASS[class].bytes as usize
+                let is_slot_free = self.release_block(cursor, head, class, index)?;
+                (BLOCK_CLASS[class].bytes as usize, is_slot_free)
             }
-            Found::Large { head } => self.release_large(head)?,
+            Found::Large { head } => (self.release_large(head)?, true),
         };
-        self.count_free(cursor, usable);
-        Ok(usable)
+        let is_much = self.count_free(cursor, usable);
+        Ok(Released { usable, is_worth_a_look: is_slot_free | is_much })
     }
 
     /// The usable bytes of the live block at an address inside the arena.
@@ -248,7 +263,7 @@ impl Arena {
         (head != 0).then_some(head)
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, address: usize) -> Result<Found, Misuse> {
         let head = self.head(address).ok_or(Misuse::InvalidPointer)?;
         let slot = &self.slots[head as usize];
@@ -344,53 +359,5 @@ impl Arena {
 
     pub fn region(&self) -> &Region {
         &self.region
-    }
-}
-
-/// What the arena has done and holds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Snapshot {
-    pub allocs: u64,
-    pub frees: u64,
-    pub live_bytes: u64,
-    pub peak_live_bytes: u64,
-    pub resident_bytes: u64,
-    pub reserved_bytes: u64,
-    pub reused_bytes: u64,
-    pub fresh_bytes: u64,
-    pub moved_bytes: u64,
-    pub returned_bytes: u64,
-    pub threads_seen: u64,
-}
-
-impl Arena {
-    /// Sums what threads have counted; what they do meanwhile may be in it or not.
-    pub fn snapshot(&self) -> Snapshot {
-        let live_bytes = self.live_bytes();
-        // The peak misses what threads have not added to the total yet. Once told, it must not fall again.
-        let peak = self.peak.fetch_max(live_bytes as i64, Relaxed).max(live_bytes as i64);
-        Snapshot {
-            frees: self.sum(|counters| &counters.frees),
-            allocs: self.sum(|counters| &counters.allocs),
-            live_bytes,
-            peak_live_bytes: peak as u64,
-            resident_bytes: self.resident_bytes() as u64,
-            reserved_bytes: self.region.bytes() as u64,
-            reused_bytes: self.sum(|counters| &counters.reused_bytes),
-            fresh_bytes: self.sum(|counters| &counters.fresh_bytes),
-            moved_bytes: self.mover.moved_bytes(),
-            returned_bytes: self.purged_bytes.load(Relaxed),
-            threads_seen: self.cursors.threads_seen(),
-        }
-    }
-
-    pub fn live_bytes(&self) -> u64 {
-        let freed = self.sum(|counters| &counters.free_bytes);
-        self.sum(|counters| &counters.alloc_bytes).saturating_sub(freed)
-    }
-
-    pub fn live_blocks(&self) -> u64 {
-        let freed = self.sum(|counters| &counters.frees);
-        self.sum(|counters| &counters.allocs).saturating_sub(freed)
     }
 }

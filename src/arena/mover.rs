@@ -61,7 +61,7 @@ impl Arena {
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 self.put_giver(donor, touched);
                 moved += units;
-                self.mover.bytes.fetch_add((units * UNIT) as u64, Relaxed);
+                self.count_moved(units * UNIT);
                 match end {
                     Move::Done => {}
                     Move::Refused => return Ok(moved * UNIT),
@@ -85,7 +85,7 @@ impl Arena {
             let to = &self.slots[home as usize];
             let taken = to.touched.load(Relaxed).div_ceil(UNIT);
             let (units, end) = self.move_from(head, home, taken, tail.min(to.units() - taken));
-            self.mover.bytes.fetch_add((units * UNIT) as u64, Relaxed);
+            self.count_moved(units * UNIT);
             if end == Move::Lost {
                 return self.forsake(home);
             }
@@ -119,6 +119,23 @@ impl Arena {
         self.carve(size::class_of(units), self.node())
     }
 
+    /// Moves the pages of one unit to another, whose own pages are gone then. Once this was refused nothing is moved any more.
+    pub(super) fn move_unit(&self, from: usize, to: usize) -> Move {
+        if !self.mover.may_move(self.carved_units()) {
+            return Move::Refused;
+        }
+        let done = self.region.move_unit(from, to);
+        if done != Move::Done {
+            self.mover.refused.store(true, Relaxed);
+            self.advise_zone(to);
+        }
+        done
+    }
+
+    pub(super) fn count_moved(&self, bytes: usize) {
+        self.mover.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
     /// Moves up to `most` units from a donor's end to a slot, from its unit `at` on. Those that were moved.
     fn move_from(&self, donor: u32, head: u32, at: usize, most: usize) -> (usize, Move) {
         self.dump_again(donor);
@@ -132,14 +149,8 @@ impl Arena {
             if !broken::is(Broken::MoveOrder) {
                 raise();
             }
-            let done = if self.mover.may_move(self.carved_units()) {
-                self.region.move_unit(donor as usize + source + unit, head as usize + at + unit)
-            } else {
-                Move::Refused
-            };
+            let done = self.move_unit(donor as usize + source + unit, head as usize + at + unit);
             if done != Move::Done {
-                self.mover.refused.store(true, Relaxed);
-                self.advise_zone(head as usize + at + unit);
                 // What was moved already lay in front of what was not: the donor keeps its end, with holes before it.
                 from.set_holes();
                 return (unit, done);

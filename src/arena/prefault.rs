@@ -5,6 +5,7 @@
 use super::size::{self, UNIT};
 use super::slot::{End, State};
 use super::Arena;
+use crate::broken::{self, Broken};
 use crate::platform;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 use Ordering::{Acquire, Relaxed, Release};
@@ -80,6 +81,10 @@ impl Arena {
         let slot = &self.slots[head as usize];
         self.touch(slot, job.end.load(Relaxed) * UNIT);
         let resident = slot.touched.load(Relaxed);
+        if !broken::is(Broken::Prefault) {
+            // It counts as needed in this cycle: the first block to come would have most of it given back otherwise.
+            self.budget.note(self.in_use());
+        }
         slot.set_word(slot.word().with_state(State::Limbo));
         self.put_slot(head, End::Back);
         resident

@@ -4,8 +4,8 @@
 
 use super::block_table::BlockTable;
 use super::cursor::{Cursor, MAX_CURSORS};
-use super::size::{SLOT_CLASSES, UNIT, UNIT_SHIFT};
-use super::slot::{Slot, SlotList};
+use super::size::{UNIT, UNIT_SHIFT};
+use super::slot::{Slot, SlotList, POOLS};
 use super::{BLOCK_CLASSES, SLOT_NODES};
 use crate::broken::{self, Broken};
 use crate::platform::{self, HugePages, Move};
@@ -102,7 +102,7 @@ impl Region {
         ];
         let tables = Tables {
             bins: table(meta + layout.bins, BLOCK_CLASSES),
-            pools: table(meta + layout.pools, SLOT_NODES * SLOT_CLASSES),
+            pools: table(meta + layout.pools, SLOT_NODES * POOLS),
             cursors: table(meta + layout.cursors, MAX_CURSORS),
             slots: table(meta + layout.slots, units),
             heads: table(meta + layout.heads, units),
@@ -182,6 +182,15 @@ impl Region {
         platform::move_pages(self.unit_address(from), self.unit_address(to), UNIT)
     }
 
+    /// Copies bytes from the start of a unit to that of another, from one slot that the caller holds to another.
+    pub fn copy(&self, from: usize, to: usize, bytes: usize) {
+        let (from, to) = (pointer(self.unit_address(from)), pointer(self.unit_address(to)));
+        if let (Some(from), Some(to)) = (from, to) {
+            // SAFETY: I1: both slots are the caller's alone, usable, different, and hold so much.
+            unsafe { to.as_ptr().copy_from_nonoverlapping(from.as_ptr(), bytes) };
+        }
+    }
+
     /// The bytes of whole pages that are resident in a range, if the kernel may be asked.
     pub fn resident(&self, start: usize, bytes: usize) -> Option<usize> {
         platform::resident(start, bytes)
@@ -220,7 +229,7 @@ impl Layout {
             start
         };
         let bins = place(BLOCK_CLASSES * size_of::<SlotList>(), 128);
-        let pools = place(SLOT_NODES * SLOT_CLASSES * size_of::<SlotList>(), 128);
+        let pools = place(SLOT_NODES * POOLS * size_of::<SlotList>(), 128);
         let cursors = place(MAX_CURSORS * size_of::<Cursor>(), 128);
         let slots = place(units * size_of::<Slot>(), UNIT);
         let heads = place(units * size_of::<AtomicU32>(), UNIT);

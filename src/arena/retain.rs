@@ -251,6 +251,12 @@ impl Arena {
         peak >= WORTH_A_CYCLE_BYTES && live < peak / CYCLE_FALL
     }
 
+    /// True: so much of the recent peak is live that a proof may be going on.
+    pub fn may_be_in_cycle(&self) -> bool {
+        let live = self.live.load(Relaxed);
+        live >= WORTH_A_CYCLE_BYTES && live >= self.phase_peak.load(Relaxed) / CYCLE_FALL
+    }
+
     /// Once a cycle has ended, what is still live belongs to it: the next one begins when live bytes rise again.
     #[inline]
     fn follow_tail(&self, live: i64, low: i64) {
@@ -271,7 +277,7 @@ impl Arena {
     }
 
     /// Bytes of pages of slots that are not free.
-    fn in_use(&self) -> usize {
+    pub(super) fn in_use(&self) -> usize {
         let free = self.free_resident.load(Relaxed) + self.giving.load(Relaxed);
         self.touched.load(Relaxed).saturating_sub(free)
     }

@@ -65,8 +65,8 @@ impl BlockClass {
 
     const fn new(class: usize) -> Self {
         let bytes = size_of_class(class) * GRANULE;
-        // Several blocks of the largest classes to a span, without making the small ones' spans larger; and no span where
-        // huge pages lie (`slot::HUGE_UNITS`), since one block of it would make a whole one resident.
+        // Several blocks of the largest classes to a span, without making the small ones' spans larger; and fewer than
+        // `zone::HUGE_UNITS`, since one block of a span among huge pages makes a whole one resident.
         let units = if bytes <= 256 << 10 {
             1
         } else if bytes <= 512 << 10 {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::size::{self, SLOT_CLASSES, UNIT};
+use super::zone::HUGE_UNITS;
 use super::{Arena, SLOT_NODES};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -256,35 +257,70 @@ impl SlotList {
     }
 }
 
+/// Pools of a node: those of slots too small for the zone of huge pages that lie there all the same, and all others.
+pub const POOLS: usize = DENSE_POOLS + SLOT_CLASSES;
+const DENSE_POOLS: usize = HUGE_UNITS - 1;
+
 impl Arena {
+    /// Where slots of a class queue in their own zone.
     fn pool(&self, class: usize, node: usize) -> &SlotList {
-        &self.pools[node * SLOT_CLASSES + class]
+        &self.pools[node * POOLS + DENSE_POOLS + class]
+    }
+
+    /// Where slots of a small class queue in the zone of huge pages.
+    fn dense_pool(&self, class: usize, node: usize) -> &SlotList {
+        &self.pools[node * POOLS + class]
     }
 
     /// Where a slot queues when it is free.
     pub(super) fn pool_of(&self, head: u32) -> &SlotList {
         let slot = &self.slots[head as usize];
-        self.pool(size::class_of(slot.units()), slot.node() % SLOT_NODES)
+        let (class, node) = (size::class_of(slot.units()), slot.node() % SLOT_NODES);
+        if class < DENSE_POOLS && self.is_huge(head) {
+            self.dense_pool(class, node)
+        } else {
+            self.pool(class, node)
+        }
     }
 
     /// An unused slot of the class, `Held` by the caller: the one freed last on this node, else on any other, else a
     /// new one, else, when there are no addresses left, a free one that is too large.
     pub(super) fn take_slot(&self, class: usize) -> Option<u32> {
         let here = self.node();
-        for node in 0..self.nodes {
-            if let Some(head) = self.pop_slot(class, (here + node) % self.nodes, End::Front) {
-                return Some(head);
-            }
-        }
-        if let Some(head) = self.carve(class, here) {
-            return Some(head);
-        }
-        (class + 1..SLOT_CLASSES)
-            .find_map(|class| (0..self.nodes).find_map(|node| self.pop_slot(class, node, End::Front)))
+        self.pop_near(here, |node| self.pool(class, node))
+            .or_else(
+                || if class < DENSE_POOLS { self.pop_near(here, |node| self.dense_pool(class, node)) } else { None },
+            )
+            .or_else(|| self.carve(class, here))
+            .or_else(|| {
+                let mut larger = class + 1..SLOT_CLASSES;
+                larger.find_map(|class| self.pop_near(here, |node| self.pool(class, node)))
+            })
     }
 
+    /// The same where huge pages are, for what will fill them; pages that are resident elsewhere will do, too.
+    pub(super) fn take_dense_slot(&self, class: usize) -> Option<u32> {
+        if class >= DENSE_POOLS {
+            return self.take_slot(class);
+        }
+        let here = self.node();
+        self.pop_near(here, |node| self.dense_pool(class, node))
+            .or_else(|| self.pop_near(here, |node| self.pool(class, node)))
+            .or_else(|| self.carve_dense(class, here))
+            .or_else(|| self.take_slot(class))
+    }
+
+    /// Takes a slot from a node's pool, or else from that of the next one.
+    fn pop_near<'a>(&'a self, here: usize, pool: impl Fn(usize) -> &'a SlotList) -> Option<u32> {
+        (0..self.nodes).find_map(|node| self.pop(pool((here + node) % self.nodes), End::Front))
+    }
+
+    #[cfg(test)]
     pub(super) fn pop_slot(&self, class: usize, node: usize, end: End) -> Option<u32> {
-        let pool = self.pool(class, node);
+        self.pop(self.pool(class, node), end)
+    }
+
+    fn pop(&self, pool: &SlotList, end: End) -> Option<u32> {
         // A glance without the lock: an empty pool costs a load. Whoever frees a slot just now is not waited for.
         if pool.end(end) == 0 {
             return None;

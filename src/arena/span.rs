@@ -55,7 +55,7 @@ impl Arena {
     }
 
     /// Only for the owner of the span.
-    #[inline]
+    #[inline(always)]
     fn take_block(&self, head: u32, class: usize) -> Option<Grant> {
         let (slot, table, shape) = self.span(head, class);
         let hint = slot.hint.load(Relaxed) as usize;
@@ -79,6 +79,9 @@ impl Arena {
     #[cold]
     fn refill(&self, cursor: &Cursor, class: usize) -> Option<Grant> {
         let bin = &self.bins[class];
+        if cursor.current(class) != 0 {
+            cursor.note_filled(class);
+        }
         for _ in 0..PARTIAL_TRIES {
             let guard = bin.lock.lock();
             let emptied = self.let_go(cursor, class);
@@ -97,7 +100,7 @@ impl Arena {
                 return Some(grant);
             }
         }
-        let head = self.new_span(class)?;
+        let head = self.new_span(class, cursor.fills_spans(class))?;
         let guard = bin.lock.lock();
         let emptied = self.let_go(cursor, class);
         self.adopt(cursor, class, head);
@@ -124,17 +127,18 @@ impl Arena {
             }
             head = next;
         }
-        let head = self.new_span(class)?;
+        let head = self.new_span(class, false)?;
         let grant = self.take_block(head, class);
         self.disown(head, class);
         grant
     }
 
-    /// A slot made into an empty span, in the caller's hands.
-    fn new_span(&self, class: usize) -> Option<u32> {
+    /// A slot made into an empty span, in the caller's hands; where huge pages are if it will be filled.
+    fn new_span(&self, class: usize, is_dense: bool) -> Option<u32> {
         let shape = &BLOCK_CLASS[class];
         let units = shape.units as usize;
-        let head = self.take_slot(size::class_of(units))?;
+        let slots = size::class_of(units);
+        let head = if is_dense { self.take_dense_slot(slots) } else { self.take_slot(slots) }?;
         if self.make_room(head, units * UNIT).is_err() {
             self.forsake(head);
             return None;
@@ -202,7 +206,7 @@ impl Arena {
         }
     }
 
-    /// Frees a block of a span that the caller has found live.
+    /// Frees a block of a span that the caller has found live. True: its slot may be free now.
     #[inline]
     pub(super) fn release_block(
         &self,
@@ -210,7 +214,7 @@ impl Arena {
         head: u32,
         class: usize,
         index: usize,
-    ) -> Result<(), Misuse> {
+    ) -> Result<bool, Misuse> {
         let (slot, table, shape) = self.span(head, class);
         if !table.clear(index) {
             return Err(Misuse::DoubleFree);
@@ -219,21 +223,20 @@ impl Arena {
             // Only this thread makes itself the owner, so it is so until this thread says otherwise.
             let charged = charge(slot, -1);
             slot.hint.store(index as u32 + 1, Relaxed);
-            if slot.word().count() + i64::from(charged) == 0
-                && shape.offset(slot.handed.load(Relaxed) as usize) > KEEP_EMPTY_BYTES
-            {
+            let is_spent = slot.word().count() + i64::from(charged) == 0
+                && shape.offset(slot.handed.load(Relaxed) as usize) > KEEP_EMPTY_BYTES;
+            if is_spent {
                 self.give_up(cursor, class);
             }
-            return Ok(());
+            return Ok(is_spent);
         }
-        self.drop_counted(slot.drop_block(), head, class, shape);
-        Ok(())
+        Ok(self.drop_counted(slot.drop_block(), head, class, shape))
     }
 
     /// After a live block was dropped from the count: the first and the last one to go change the state of a span
-    /// without owner.
+    /// without owner. True: they did.
     #[inline]
-    fn drop_counted(&self, before: Word, head: u32, class: usize, shape: &BlockClass) {
+    fn drop_counted(&self, before: Word, head: u32, class: usize, shape: &BlockClass) -> bool {
         let must_settle = match before.state() {
             State::Full => before.count() == 1 || before.count() >= i64::from(shape.blocks),
             State::Partial => before.count() == 1,
@@ -242,6 +245,7 @@ impl Arena {
         if must_settle {
             self.settle_unowned(head, class);
         }
+        must_settle
     }
 
     #[cold]
@@ -268,6 +272,7 @@ impl Arena {
                 self.give_up(cursor, class);
             }
         }
+        cursor.forget_filled();
     }
 
     #[inline]

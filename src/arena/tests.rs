@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::arena::size::{MEDIUM_MAX, UNIT};
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 fn arena(nodes: usize) -> &'static Arena {
@@ -73,7 +74,7 @@ fn threads_free_each_others_blocks_and_go() {
                         senders[random.next(THREADS)].send(message).expect("alive");
                         for (address, usable, number) in inbox.try_iter() {
                             assert_paint(address, usable, number);
-                            assert_eq!(arena.release(cursor, address), Ok(usable));
+                            assert_eq!(arena.release(cursor, address).map(|block| block.usable), Ok(usable));
                         }
                         if thread == 0 && round % 500 == 0 {
                             arena.trim(0);
@@ -84,7 +85,7 @@ fn threads_free_each_others_blocks_and_go() {
                 drop(senders);
                 for (address, usable, number) in inbox {
                     assert_paint(address, usable, number);
-                    assert_eq!(arena.release(None, address), Ok(usable));
+                    assert_eq!(arena.release(None, address).map(|block| block.usable), Ok(usable));
                 }
             });
         }
@@ -257,7 +258,30 @@ fn blocks_of_no_bytes_have_addresses_of_their_own() {
         let second = arena.allocate(cursor, 0, align).unwrap();
         assert_ne!(first.address, second.address, "{align}");
         assert!(arena.owns(first.address), "{align}");
-        assert_eq!(arena.release(cursor, first.address), Ok(first.usable), "{align}");
-        assert_eq!(arena.release(cursor, second.address), Ok(second.usable), "{align}");
+        assert_eq!(arena.release(cursor, first.address).map(|block| block.usable), Ok(first.usable), "{align}");
+        assert_eq!(arena.release(cursor, second.address).map(|block| block.usable), Ok(second.usable), "{align}");
     }
+}
+
+/// The first spans of a class lie among ordinary pages, where one block makes only its own pages resident.
+#[test]
+fn a_thread_that_fills_spans_gets_huge_pages() {
+    const BYTES: usize = 100_000;
+    let arena = arena(1);
+    let take = |cursor, blocks: usize| {
+        let blocks: Vec<usize> = (0..blocks).map(|_| arena.allocate(cursor, BYTES, 64).unwrap().address).collect();
+        let is_huge = |address: &usize| arena.is_huge(arena.head(*address).unwrap());
+        (blocks.iter().filter(|address| is_huge(address)).count(), blocks)
+    };
+    let (filler, other) = (arena.enter_thread(), arena.enter_thread());
+    let (huge, blocks) = take(filler, 1000);
+    assert!((900..1000).contains(&huge), "{huge}");
+    assert_eq!(take(other, 1).0, 0, "a thread that has filled nothing");
+    // What was filled before serves again, wherever it lies.
+    let heads = |blocks: &[usize]| blocks.iter().map(|&address| arena.head(address)).collect::<BTreeSet<_>>();
+    blocks.iter().for_each(|&address| assert!(arena.release(filler, address).is_ok()));
+    let (_, again) = take(filler, 1000);
+    assert!(heads(&again).is_subset(&heads(&blocks)));
+    arena.leave_thread(filler.unwrap());
+    assert_eq!(take(arena.enter_thread(), 1).0, 0, "a new thread with the old one's cursor");
 }

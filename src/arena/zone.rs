@@ -19,12 +19,20 @@ pub struct Zone {
 
 /// Slots of at least this many units lie where huge pages are wanted: the untouched rest of a block's last huge page
 /// is then at most a quarter of the block.
-const HUGE_UNITS: usize = 4;
+pub const HUGE_UNITS: usize = 4;
 
 impl Arena {
     pub(super) fn carve(&self, class: usize, node: usize) -> Option<u32> {
         let units = size::size_of_class(class);
-        let first = usize::from(units >= HUGE_UNITS);
+        self.carve_first_from(usize::from(units >= HUGE_UNITS), units, node)
+    }
+
+    /// A slot where huge pages are, whatever its size.
+    pub(super) fn carve_dense(&self, class: usize, node: usize) -> Option<u32> {
+        self.carve_first_from(1, size::size_of_class(class), node)
+    }
+
+    fn carve_first_from(&self, first: usize, units: usize, node: usize) -> Option<u32> {
         let _guard = self.frontier.lock();
         self.carve_from(&self.zones[first], units, node)
             .or_else(|| self.carve_from(&self.zones[1 - first], units, node))
@@ -51,7 +59,12 @@ impl Arena {
     }
 
     pub(super) fn zone_of(&self, unit: u32) -> &Zone {
-        &self.zones[usize::from(unit >= self.zones[1].start)]
+        &self.zones[usize::from(self.is_huge(unit))]
+    }
+
+    /// True: the slot lies where huge pages are wanted.
+    pub(super) fn is_huge(&self, unit: u32) -> bool {
+        unit >= self.zones[1].start
     }
 
     /// Tells the kernel about huge pages in a unit that was mapped anew.

@@ -126,6 +126,10 @@ fn realloc_in_arena(arena: &'static Arena, block: Block, bytes: usize) -> *mut c
     if router::resize(arena, &block, bytes) {
         return block.into_pointer();
     }
+    if let Some(new) = router::grow(arena, &block, bytes) {
+        router::release(arena, block);
+        return new.into_pointer();
+    }
     let new = allocate(bytes);
     let Some(target) = NonNull::new(new) else { return ptr::null_mut() };
     // SAFETY: the old block holds `usable` bytes, the new one `bytes`.

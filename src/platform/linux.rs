@@ -192,12 +192,12 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
     set_errno(saved);
 }
 
-/// Like [`futex_wait`], for at most `timeout_ms`.
-pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
+/// Like [`futex_wait`], for at most `timeout_ms`. False: the system does not let the caller wait.
+pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) -> bool {
     let timeout = libc::timespec { tv_sec: (timeout_ms / 1000) as _, tv_nsec: (timeout_ms % 1000 * 1_000_000) as _ };
     let saved = errno();
     // SAFETY: as in `futex_wait`; `timeout` outlives the call.
-    unsafe {
+    let result = unsafe {
         libc::syscall(
             libc::SYS_futex,
             ptr::from_ref(word),
@@ -206,7 +206,9 @@ pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
             ptr::from_ref(&timeout),
         )
     };
+    let waited = result == 0 || matches!(errno(), libc::EAGAIN | libc::EINTR | libc::ETIMEDOUT);
     set_errno(saved);
+    waited
 }
 
 /// Wakes up to `count` threads that sleep on `word`.

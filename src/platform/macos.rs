@@ -155,11 +155,13 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
     unsafe { __ulock_wait(WAIT, ptr::from_ref(word).cast(), u64::from(expected), 0) };
 }
 
-/// Like [`futex_wait`], for at most `timeout_ms`.
-pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) {
+/// Like [`futex_wait`], for at most `timeout_ms`. False: the system does not let the caller wait.
+pub fn futex_wait_for(word: &AtomicU32, expected: u32, timeout_ms: u64) -> bool {
     let timeout_us = u32::try_from(timeout_ms.saturating_mul(1000)).unwrap_or(u32::MAX).max(1);
     // SAFETY: as in `futex_wait`.
-    unsafe { __ulock_wait(WAIT, ptr::from_ref(word).cast(), u64::from(expected), timeout_us) };
+    let result = unsafe { __ulock_wait(WAIT, ptr::from_ref(word).cast(), u64::from(expected), timeout_us) };
+    // With ULF_NO_ERRNO the error is the result, negated.
+    result >= 0 || matches!(-result, libc::EINTR | libc::ETIMEDOUT | libc::EFAULT)
 }
 
 /// Wakes one thread that sleeps on `word`, or all if `count` is more than 1.

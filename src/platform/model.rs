@@ -80,8 +80,9 @@ pub fn futex_wait(word: &AtomicU32, expected: u32) {
 }
 
 /// The time never comes: what would only go on after a timeout is a deadlock here.
-pub fn futex_wait_for(word: &AtomicU32, expected: u32, _timeout_ms: u64) {
+pub fn futex_wait_for(word: &AtomicU32, expected: u32, _timeout_ms: u64) -> bool {
     futex_wait(word, expected);
+    true
 }
 
 #[track_caller]

@@ -64,19 +64,83 @@ pub fn process_id() -> u32 {
     (unsafe { libc::getpid() }) as u32
 }
 
-/// Writes all of `bytes` to `fd`; what cannot be written is dropped, for there is nobody to tell.
-pub fn write_all(fd: c_int, mut bytes: &[u8]) {
+/// Runs `body`, which writes, without the signals that a write may end the program by: nobody reads the pipe any more, or
+/// the file would be larger than the process's limit.
+fn without_write_signals<R>(body: impl FnOnce() -> Result<R, c_int>) -> Result<R, c_int> {
+    if broken::is(Broken::WriteSignals) {
+        return body();
+    }
+    let mut both = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: initialises `both`.
+    unsafe { libc::sigemptyset(both.as_mut_ptr()) };
+    for signal in WRITE_SIGNALS {
+        // SAFETY: `both` is initialised.
+        unsafe { libc::sigaddset(both.as_mut_ptr(), signal) };
+    }
+    // SAFETY: both sets are live, and `both` is initialised.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, both.as_ptr(), before.as_mut_ptr()) };
+    let result = body();
+    if result.is_err() {
+        // SAFETY: filled in above.
+        WRITE_SIGNALS.into_iter().for_each(|signal| take_back(signal, unsafe { before.assume_init_ref() }));
+    }
+    // SAFETY: `before` was filled in above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    result
+}
+
+const WRITE_SIGNALS: [c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
+
+/// Removes a signal that waits for this thread. One that was blocked before is the program's own affair.
+fn take_back(signal: c_int, before: &libc::sigset_t) {
+    let mut set = core::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: a live set.
+    if unsafe { libc::sigismember(ptr::from_ref(before), signal) } == 1 {
+        return;
+    }
+    // SAFETY: fills `set` in.
+    unsafe { libc::sigpending(set.as_mut_ptr()) };
+    // SAFETY: a live set.
+    if unsafe { libc::sigismember(set.as_ptr(), signal) } != 1 {
+        return;
+    }
+    // SAFETY: initialises `set`.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: `set` is initialised.
+    unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    let mut taken = 0;
+    // SAFETY: both are live. It does not wait: the signal is there, and blocked.
+    unsafe { libc::sigwait(set.as_ptr(), ptr::from_mut(&mut taken)) };
+}
+
+/// Writes all of `bytes` to `fd`. The error is the `errno`; what cannot be written is dropped.
+pub fn write_all(fd: c_int, bytes: &[u8]) -> Result<(), c_int> {
+    without_write_signals(|| write_all_of(fd, bytes))
+}
+
+fn write_all_of(fd: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
     without_cancellation(|| {
         while !bytes.is_empty() {
             // SAFETY: pointer and length are those of a live slice.
             let n = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
             match usize::try_from(n) {
                 Ok(n) if n > 0 => bytes = bytes.get(n..).unwrap_or(&[]),
-                _ if n < 0 && errno() == libc::EINTR => {}
-                _ => return,
+                Ok(_) => return Err(libc::EIO),
+                Err(_) if errno() == libc::EINTR => {}
+                Err(_) => return Err(errno()),
             }
         }
+        Ok(())
     })
+}
+
+/// The directory that relative paths start from. `None`: it is gone, or its name is too long for `buffer`.
+pub fn current_dir(buffer: &mut [u8]) -> Option<&[u8]> {
+    // SAFETY: pointer and length are those of a live slice.
+    let found = with_errno_kept(|| unsafe { libc::getcwd(buffer.as_mut_ptr().cast(), buffer.len()) });
+    let name = CStr::from_bytes_until_nul(buffer).ok()?.to_bytes();
+    (!found.is_null()).then_some(name)
 }
 
 /// How [`open_file`] treats a file that is there already.
@@ -88,10 +152,13 @@ pub enum Existing {
     Keep,
 }
 
-/// Opens a file for writing, mode 0644 less the umask, closed on exec. The error is the `errno`.
+/// Opens a file for writing, mode 0644 less the umask, closed on exec. The error is the `errno`. Nobody waits for the
+/// reader of a pipe: not in `malloc`, and not at exit.
 pub fn open_file(path: &CStr, existing: Existing) -> Result<c_int, c_int> {
     let flags = libc::O_WRONLY
         | libc::O_CLOEXEC
+        | libc::O_NONBLOCK
+        | libc::O_NOCTTY
         | match existing {
             Existing::Replace => libc::O_CREAT | libc::O_TRUNC,
             Existing::Append => libc::O_APPEND,
@@ -192,9 +259,18 @@ pub fn abort() -> ! {
 
 /// Nanoseconds of a clock that never goes back.
 pub fn now_ns() -> u64 {
+    read_clock(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds for which the threads of this process have run. A system call.
+pub fn cpu_ns() -> u64 {
+    read_clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn read_clock(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a live timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    unsafe { libc::clock_gettime(clock, &mut time) };
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
@@ -254,8 +330,9 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
     // SAFETY: `attributes` is initialised. 64 KiB: the thread's frames are small; the system keeps its own minimum.
     unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), 64 << 10) };
+    let how = if broken::is(Broken::SignalMask) { libc::SIG_UNBLOCK } else { libc::SIG_SETMASK };
     // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr()) };
+    unsafe { libc::pthread_sigmask(how, all.as_ptr(), old.as_mut_ptr()) };
     // SAFETY: `attributes` is initialised, `entry` ignores its argument.
     let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut()) };
     // SAFETY: `old` was filled in above.

@@ -3,6 +3,7 @@
 use nix::sys::resource::{getrusage, UsageWho};
 use nix::sys::time::TimeVal;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The counters of the whole process, all threads, at one moment.
@@ -63,8 +64,18 @@ pub struct Resident {
 impl Resident {
     /// From /proc, not from getrusage, whose peak a process inherits from whoever started it.
     pub fn read() -> Result<Self, String> {
+        if !has_proc() {
+            return Self::at_most();
+        }
         let status = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
         Ok(Self { now: field_mib(&status, "VmRSS:")?, peak: field_mib(&status, "VmHWM:")? })
+    }
+
+    /// macOS, which counts bytes there: the peak stands for both.
+    fn at_most() -> Result<Self, String> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(|error| format!("getrusage: {error}"))?;
+        let peak = usage.max_rss() as f64 / f64::from(1 << 20);
+        Ok(Self { now: peak, peak })
     }
 }
 
@@ -80,6 +91,9 @@ fn field_mib(status: &str, name: &str) -> Result<f64, String> {
 
 /// The file names of the preloaded or linked allocators that this process has mapped; `glibc` if there is none.
 pub fn allocators() -> Result<Vec<String>, String> {
+    if !has_proc() {
+        return Ok(vec![if zkalloc::is_loaded() { "libzkalloc" } else { "the system's" }.to_owned()]);
+    }
     let maps = fs::read_to_string("/proc/self/maps").map_err(|error| format!("/proc/self/maps: {error}"))?;
     Ok(allocators_in(&maps))
 }
@@ -115,9 +129,13 @@ pub fn simd() -> &'static str {
 
 /// The release of the running kernel.
 pub fn kernel() -> Result<String, String> {
-    let path = "/proc/sys/kernel/osrelease";
-    let release = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    Ok(release.trim().to_owned())
+    let names = nix::sys::utsname::uname().map_err(|error| format!("uname: {error}"))?;
+    Ok(names.release().to_string_lossy().into_owned())
+}
+
+/// Not so on macOS.
+fn has_proc() -> bool {
+    Path::new("/proc/self").exists()
 }
 
 #[cfg(test)]

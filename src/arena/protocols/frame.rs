@@ -123,7 +123,7 @@ impl Arena {
     fn free_found(&self, cursor: Option<u32>, found: Found) -> Result<(), Misuse> {
         let cursor = cursor.map(|index| self.cursors.get(index));
         match found {
-            Found::Medium { head, class, index } => self.release_block(cursor, head, class, index),
+            Found::Medium { head, class, index } => self.release_block(cursor, head, class, index).map(drop),
             Found::Large { head } => self.release_large(head).map(|_| ()),
         }
     }

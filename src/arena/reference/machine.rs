@@ -205,15 +205,19 @@ impl Machine {
             token.zero(grant.dirty.min(bytes));
             ensure!(is_zero(grant.address, bytes), "calloc of {bytes} bytes returned old data");
         }
+        self.note_new(&grant);
+        Ok(Some(grant.address))
+    }
+
+    fn note_new(&mut self, grant: &Grant) {
         self.allocs += 1;
-        self.forget_freed(&grant);
+        self.forget_freed(grant);
         let block = Block { usable: grant.usable, number: self.allocs };
         paint(grant.address, block);
         self.live.insert(grant.address, block);
         self.order.push(grant.address);
         self.live_bytes += grant.usable;
         self.peak_bytes = self.peak_bytes.max(self.live_bytes);
-        Ok(Some(grant.address))
     }
 
     fn look_at_grant(&self, grant: &Grant, bytes: usize, align: usize) -> Check {
@@ -285,7 +289,7 @@ impl Machine {
         if self.arena.marks_freed() {
             self.arena.mark_freed(address);
         }
-        let freed = self.arena.release(cursor, address);
+        let freed = self.arena.release(cursor, address).map(|block| block.usable);
         ensure!(freed == Ok(block.usable), "freeing {} bytes at {address:#x}: {freed:?}", block.usable);
         let wiped = self.setup.freed != Freed::Wiped || is_zero(address, block.usable);
         ensure!(wiped, "{} bytes at {address:#x} were not wiped", block.usable);
@@ -320,6 +324,14 @@ impl Machine {
             return Ok(());
         }
         ensure!(resized == Ok(false), "resize: {resized:?}");
+        if let Some(grant) = self.arena.grow(cursor, address, bytes) {
+            self.look_at_grant(&grant, bytes, 1)?;
+            look_at_paint(grant.address, block, block.usable)?;
+            self.note_new(&grant);
+            // Its contents went along: what is there now is nobody's.
+            paint(address, block);
+            return self.free(by, address);
+        }
         let Some(new) = self.allocate(by, bytes, 1, false)? else { return Ok(()) };
         let kept = block.usable.min(bytes);
         copy(address, new, kept);

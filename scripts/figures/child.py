@@ -10,11 +10,13 @@ import threading
 import time
 from dataclasses import dataclass
 
+import machine
 from arm import Arm
+from tracing import Trace
 from trouble import Failure, NotPossible
 
 SAMPLE_SECONDS = 0.02
-ALLOCATOR = re.compile(r"^lib(zkalloc|jemalloc|mimalloc|tcmalloc|snmalloc)")
+ALLOCATOR = re.compile(r"^lib(zkalloc|jemalloc|mimalloc|tcmalloc|snmalloc|resetslab)")
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,18 @@ class Sample:
 class Child:
     """A running process, sampled until it ends. To be used in a `with`: whatever happens, it does not outlive that."""
 
-    def __init__(self, arm: Arm, argv: list, also_preload: str = "", cgroup=None, ends_by_signal=False):
+    def __init__(
+        self,
+        arm: Arm,
+        argv: list,
+        also_preload: str = "",
+        cgroup=None,
+        ends_by_signal=False,
+        trace: Trace | None = None,
+        sample_seconds=SAMPLE_SECONDS,
+    ):
         self.arm = arm
+        self.sample_seconds = sample_seconds
         self.ends_by_signal = ends_by_signal
         self.samples = []
         self.allocators = None
@@ -36,8 +48,11 @@ class Child:
         self._scratch = tempfile.TemporaryDirectory()
         self._stats_path = os.path.join(self._scratch.name, "stats.json")
         environment = arm.environment(also_preload)
-        if "libzkalloc" in arm.library:
-            environment["ZK_ALLOC_STATS"] = self._stats_path
+        if arm.stats_variable():
+            environment[arm.stats_variable()] = self._stats_path
+        self.command = arm.as_typed() + " ".join([os.path.basename(argv[0]), *argv[1:]])
+        if trace:
+            argv, environment = trace.around(argv, environment)
         self._errors = tempfile.TemporaryFile()
         self.start = time.monotonic()
         self.process = subprocess.Popen(
@@ -49,7 +64,6 @@ class Child:
             text=True,
             preexec_fn=cgroup.enter if cgroup else None,
         )
-        self.command = arm.as_typed() + " ".join([os.path.basename(argv[0]), *argv[1:]])
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
 
@@ -91,7 +105,7 @@ class Child:
             raise Failure(f"{self.command}: {how}" + (f": {errors[-1]}" if errors else ""))
         if self.allocators is None:
             raise Failure(f"{self.command}: it printed nothing")
-        if "libzkalloc" in self.arm.library and not self.ends_by_signal:
+        if self.arm.stats_variable() and not self.ends_by_signal:
             self._read_stats()
 
     def peak_mib(self, after=0.0, until=float("inf")) -> float:
@@ -122,7 +136,7 @@ class Child:
                 self.samples.append(Sample(self.seconds(), rss / 1024, peak / 1024))
             except (OSError, ProcessLookupError):
                 pass  # it has just ended: a zombie has no such field
-            time.sleep(SAMPLE_SECONDS)
+            time.sleep(self.sample_seconds)
 
     def _look_at_maps(self):
         if self.allocators is not None:
@@ -147,8 +161,7 @@ class Child:
 
 def need_memory(mib: float):
     """Before a process is started that takes so much."""
-    with open("/proc/meminfo") as lines:
-        free_mib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) // 1024
+    free_mib = machine.available_mib()
     # Some is left for the rest of the machine.
     if free_mib < mib * 1.25 + 512:
         raise NotPossible(f"needs {mib * 1.25 + 512:,.0f} MiB of free memory, {free_mib:,} are there")

@@ -15,6 +15,11 @@ def read() -> dict:
     }
 
 
+def available_mib() -> int:
+    """What may still be used without swapping."""
+    return int(first(r"^MemAvailable:\s*(\d+)", text("/proc/meminfo"))) // 1024
+
+
 def in_words(machine: dict) -> str:
     return (
         f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, Linux {machine['kernel']}, "
