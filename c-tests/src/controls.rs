@@ -159,6 +159,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I5", "fork-locks", "fork_window.c")
     },
     Control {
+        args: &["signal"],
+        front: Some("shim_slow.c"),
+        without: Hangs,
+        ..Control::new("I5", "nested", "fork_window.c")
+    },
+    Control {
         args: &["first"],
         front: Some("shim_slow.c"),
         without: CheckFails("status == 0"),
