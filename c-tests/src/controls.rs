@@ -34,6 +34,7 @@ pub const CONTROLS: &[Control] = &[
             CheckFails("stats.arena_allocs == stats.arena_frees"),
             CheckFails("has_pattern(blocks[i], 100, seed + i)"),
             Aborts("double free"),
+            Aborts("invalid pointer"),
         ]),
         ..Control::new("I1", "torn-down", "lifecycle.c")
     },
