@@ -234,8 +234,8 @@ impl Arena {
             }
             State::Owned | State::Full | State::Partial => {
                 let (_, table, shape) = self.span(head, usize::from(word.class()));
-                let index = shape.index(offset);
-                index < shape.blocks as usize && table.is_live(index)
+                let end = shape.offset(shape.blocks as usize);
+                offset < end && table.is_live(shape.index(offset))
             }
             _ => false,
         }

@@ -83,10 +83,10 @@ impl BlockClass {
         }
     }
 
-    /// The block that the byte at `offset` of its span lies in.
+    /// The block that the byte at `offset` of its span lies in. Of a slot that is far larger than a span: any number.
     #[inline]
     pub fn index(&self, offset: usize) -> usize {
-        ((offset as u64 * self.reciprocal) >> RECIPROCAL_SHIFT) as usize
+        ((offset as u64).wrapping_mul(self.reciprocal) >> RECIPROCAL_SHIFT) as usize
     }
 
     #[inline]
