@@ -166,10 +166,14 @@ impl Arena {
         if !self.unsettled.swap(false, Acquire) {
             return;
         }
-        self.for_each_slot(|head, slot| match slot.word().state() {
-            State::Limbo => self.put_slot(head, End::Back),
-            State::Full | State::Partial => self.settle_unowned(head, usize::from(slot.word().class())),
-            _ => {}
+        self.for_each_slot(|head, slot| {
+            // Read once: a span may become a large block's slot at any moment, and then has no class.
+            let word = slot.word();
+            match word.state() {
+                State::Limbo => self.put_slot(head, End::Back),
+                State::Full | State::Partial => self.settle_unowned(head, usize::from(word.class())),
+                _ => {}
+            }
         });
     }
 
