@@ -15,7 +15,7 @@ mod large;
 mod mover;
 pub mod phase;
 pub mod prefault;
-#[cfg(all(test, loom))]
+#[cfg(all(test, modelled))]
 mod protocols;
 #[cfg(test)]
 mod reference;
@@ -24,7 +24,7 @@ mod retain;
 pub mod size;
 mod slot;
 mod span;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(modelled)))]
 mod tests;
 mod zone;
 
@@ -43,7 +43,7 @@ use zone::Zone;
 use Ordering::{Relaxed, Release};
 
 /// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.
-pub const SLOT_NODES: usize = size::unless_model(8, 1);
+pub const SLOT_NODES: usize = size::unless_model(8, 1, 2);
 
 /// What an arena is made with.
 #[derive(Clone, Copy, Debug)]

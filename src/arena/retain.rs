@@ -10,7 +10,7 @@ use crate::platform::HugePages;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
-const SLACK_BYTES: usize = size::unless_model(8 << 20, 0);
+const SLACK_BYTES: usize = size::unless_model(8 << 20, 0, 0);
 
 /// How many bytes of free pages are too many beside those in use.
 fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
