@@ -4,6 +4,11 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // The loader replaces function by function, as a table says; else it takes the first of a name.
     println!("cargo::rustc-check-cfg=cfg(interposes)");
+    // Tests under a model checker: `--cfg loom` or `--cfg shuttle`.
+    println!("cargo::rustc-check-cfg=cfg(modelled)");
+    if ["CARGO_CFG_LOOM", "CARGO_CFG_SHUTTLE"].iter().any(|checker| std::env::var_os(checker).is_some()) {
+        println!("cargo::rustc-cfg=modelled");
+    }
     match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("linux") => {
             // Threads hold exit functions of the library and blocks of its arena: it must never be unloaded.

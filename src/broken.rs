@@ -120,7 +120,7 @@ protections! {
     DeadPages = "dead-pages";
     /// I8: idling gives nothing back.
     Decay = "decay";
-    /// A program that computes counts as idle: its proof faults memory in again that it has just freed.
+    /// I8: a program that computes counts as idle: its proof faults memory in again that it has just freed.
     Computing = "computing";
     /// I8: the end of a phase gives nothing back.
     Budget = "budget";

@@ -24,11 +24,12 @@ pub fn register() {
 /// Runs after the handlers of everybody who registered later. Until the other two have run, what this thread asks for
 /// goes to the next allocator, and what it frees takes no lock.
 pub extern "C" fn prepare() {
+    // First: a signal handler that frees while this waits for a lock must not wait for those that it has.
+    tls::set_busy();
     if !broken::is(Broken::ForkLocks) {
         acquire();
     }
-    // Twice: nested in a call of its own, so that no lock is waited for.
-    tls::set_busy();
+    // Again: nested in a call of its own, so that no lock is waited for.
     tls::set_busy();
 }
 

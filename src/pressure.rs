@@ -33,7 +33,7 @@ static LIMIT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Looks, unless somebody else has just done so, and gives back what has to go. False: there is nothing to look at.
 pub fn look(arena: &Arena) -> bool {
-    if cfg!(loom) {
+    if cfg!(modelled) {
         // The models have no files.
         return false;
     }

@@ -4,9 +4,11 @@
  *        fork_window carve   while another thread is taking new addresses (with shim_slow.c)
  *        fork_window trim    while another thread gives memory back (with shim_slow.c)
  *        fork_window move    while pages are on their way to another thread's block (with shim_slow.c)
+ *        fork_window signal  while the forking thread waits for a lock, and a signal handler of it frees (with shim_slow.c)
  *        fork_window reuse   while other threads own spans full of live blocks: the child can free and use all of it */
 #include "check.h"
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #define DONOR (100 * MIB)
@@ -108,6 +110,52 @@ static void fork_inside(char call, void *(*slow)(void *), void (*child)(void)) {
     child(); /* the parent gets along as well */
 }
 
+enum { VICTIMS = 8 };
+static void *victims[VICTIMS];
+static volatile sig_atomic_t freed;
+static pthread_t forking;
+
+static void free_one(int signal_number) {
+    (void)signal_number;
+    if (freed < VICTIMS) {
+        free(victims[freed]);
+        freed++;
+    }
+}
+
+/* Signals all the while that addresses are being taken, of which the fork waits for the end. */
+static void *signal_often(void *unused) {
+    (void)unused;
+    volatile int *inside = dlsym(RTLD_DEFAULT, "shim_slow_inside");
+    while (!*inside) {
+        usleep(1000);
+    }
+    for (int i = 0; i < VICTIMS && *inside; i++) {
+        usleep(50000);
+        CHECK(pthread_kill(forking, SIGUSR1) == 0);
+    }
+    return NULL;
+}
+
+static void fork_under_signals(void) {
+    for (int i = 0; i < VICTIMS; i++) {
+        victims[i] = malloc(3 * MIB);
+        CHECK(victims[i] && zk_owns(victims[i]));
+    }
+    forking = pthread_self();
+    CHECK(signal(SIGUSR1, free_one) != SIG_ERR);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, signal_often, NULL) == 0);
+    fork_inside('p', carve, child_carves);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(freed > 0);
+    while (freed < VICTIMS) {
+        free_one(0);
+    }
+    (void)zk_trim(0);
+    check_nothing_lives();
+}
+
 static void *held[THREADS][BLOCKS];
 static pthread_barrier_t all_hold, child_is_done;
 
@@ -171,6 +219,8 @@ int main(int argc, char **argv) {
         fork_inside('r', first, child_makes_it);
     } else if (strcmp(name, "carve") == 0) {
         fork_inside('p', carve, child_carves);
+    } else if (strcmp(name, "signal") == 0) {
+        fork_under_signals();
     } else if (strcmp(name, "trim") == 0) {
         dirty(8 * MIB);
         fork_inside('a', trim, child_trims);

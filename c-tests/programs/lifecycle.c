@@ -114,8 +114,12 @@ static void thread_keys(void) {
     }
 }
 
-/* So long two threads allocate side by side: time enough to meet, also on a machine that is busy with other things. */
+/* So long two threads allocate side by side, and until each has seen the other at work in the middle of its own so often:
+ * on a machine that is busy with other things they may not run at the same time for long. */
 #define SIDE_BY_SIDE_MS 250
+#define MEETINGS 50
+#define MOST_MS 3000
+/* Turns that each has taken; the first one says that it is there. */
 static volatile int late_runs, successor_runs;
 
 static void churn(uint64_t seed) {
@@ -137,8 +141,12 @@ static void churn_beside(uint64_t seed, volatile int *own, volatile int *other) 
     while (!*other) {
         usleep(100);
     }
-    for (uint64_t end = now_ms() + SIDE_BY_SIDE_MS; now_ms() < end;) {
+    uint64_t start = now_ms();
+    for (int met = 0; now_ms() < start + (met < MEETINGS ? MOST_MS : SIDE_BY_SIDE_MS);) {
+        int before = *other;
         churn(seed);
+        *own += 1;
+        met += *other != before;
     }
 }
 

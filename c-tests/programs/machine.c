@@ -3,7 +3,7 @@
  * What it prints goes out by dprintf: the buffer of printf would be a block of the arena.
  *
  * Usage: machine commit              vm.overcommit_memory=2: what is left of CommitLimit is the program's
- *        machine pages               which pages large blocks and spans got
+ *        machine pages               which pages large blocks got, and spans: those with little in them, and many full
  *        machine proofs <MiB> <n>    n big and small proofs in turn, each of so many MiB, or a quarter
  *        machine idle <MiB>          so much is free when it says "ready", and goes back when somebody wants it */
 #include "check.h"
@@ -83,21 +83,37 @@ static size_t huge_pages(void) {
     return field_bytes("/proc/self/smaps_rollup", "AnonHugePages:");
 }
 
+/* Says so when what was made since `before` is on huge pages; small and huge ones together are a failure. */
+static size_t say_pages(const char *what, size_t before, size_t made) {
+    size_t now = huge_pages();
+    CHECK(now == before || now - before >= made / 4 * 3);
+    dprintf(1, "%s %s", what, now == before ? "small" : "huge");
+    return now;
+}
+
 static void pages(void) {
     size_t large = 16 * MIB, medium = 64 * KIB, total = 64 * MIB;
     engage_arena();
-    size_t none = huge_pages();
-    size_t count = make(0, total, large);
+    size_t before = huge_pages(), count = make(0, total, large);
     CHECK(count == total / large && zk_owns(blocks[0]));
-    size_t of_large = huge_pages() - none;
+    before = say_pages("large", before, total);
+    /* One block of each size: no span is full. */
+    size_t sparse = count, touched = 0;
+    for (size_t size = 64 * KIB; size <= MIB; size += 64 * KIB) {
+        count += make(count, size, size);
+        touched += size;
+    }
+    CHECK(count - sparse == 16 && zk_owns(blocks[sparse]));
+    before = say_pages(", few medium", before, touched);
     size_t more = make(count, total, medium);
     CHECK(more == total / medium && zk_owns(blocks[count]));
-    size_t of_medium = huge_pages() - none - of_large;
-    /* Nothing between none and most of it. */
-    CHECK((of_large == 0 || of_large >= total / 4 * 3) && (of_medium == 0 || of_medium >= total / 4 * 3));
-    drop(0, count, large);
+    say_pages(", many medium", before, total);
+    dprintf(1, "\n");
+    drop(0, sparse, large);
+    for (size_t i = 0; i < 16; i++) {
+        drop(sparse + i, 1, (i + 1) * 64 * KIB);
+    }
     drop(count, more, medium);
-    dprintf(1, "large %s, medium %s\n", of_large ? "huge" : "small", of_medium ? "huge" : "small");
 }
 
 /* Three tables of half the size each, two of them at once, of blocks of other sizes: powers of two, as provers ask for. */

@@ -35,6 +35,7 @@ pub const CONTROLS: &[Control] = &[
             CheckFails("stats.arena_allocs == stats.arena_frees"),
             CheckFails("has_pattern(blocks[i], 100, seed + i)"),
             Aborts("double free"),
+            Aborts("invalid pointer"),
         ]),
         ..Control::new("I1", "torn-down", "lifecycle.c")
     },
@@ -164,6 +165,12 @@ pub const CONTROLS: &[Control] = &[
         front: Some("shim_slow.c"),
         without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
         ..Control::new("I5", "fork-locks", "fork_window.c")
+    },
+    Control {
+        args: &["signal"],
+        front: Some("shim_slow.c"),
+        without: Hangs,
+        ..Control::new("I5", "nested", "fork_window.c")
     },
     Control {
         args: &["first"],

@@ -140,24 +140,28 @@ def with_published(experiments: dict, directory=DOCS) -> dict:
         with open(os.path.join(directory, "memory.json")) as file:
             published = json.load(file)
     except (OSError, ValueError):
-        return experiments
+        published = {"library_sha256": "", "experiments": {}}
     earlier = {
         letter: {"library_sha256": published["library_sha256"]} | experiment
         for letter, experiment in published["experiments"].items()
+        if experiment["seconds"]
     }
-    return {letter: (earlier | experiments)[letter] for letter in EXPERIMENTS if letter in earlier | experiments}
+    every = {letter: not_measured(title) for letter, (title, _) in EXPERIMENTS.items()} | earlier | experiments
+    return {letter: every[letter] for letter in EXPERIMENTS}
+
+
+def not_measured(title: str) -> dict:
+    rows = [Row(title, "", None, None, why_not="not measured yet").as_json()]
+    return {"title": title, "seconds": 0, "failed": False, "rows": rows, "loaded": {}, "commands": [], "stats": []}
 
 
 def publish(chosen: argparse.Namespace, report: dict) -> int:
-    missing = [letter for letter in EXPERIMENTS if letter not in report["experiments"]]
-    if chosen.docs and missing:
-        raise Failure(f"--docs: {', '.join(missing)}: not measured on this library yet: --docs --resume does it")
     series = report["experiments"].get("g", {}).get("series")
     for experiment in report["experiments"].values():
         experiment.pop("series", None)
     directory = DOCS if chosen.docs else RESULTS
-    # A published one without its curves keeps its picture.
-    picture = "memory.svg" if series or chosen.docs else ""
+    # A published part keeps its picture, not its curves.
+    picture = "memory.svg" if series or os.path.exists(os.path.join(directory, "memory.svg")) else ""
     if series:
         plot.draw(series, os.path.join(directory, picture))
     write(os.path.join(directory, "memory.json"), reports.as_json(report))

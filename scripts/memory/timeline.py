@@ -15,7 +15,7 @@ POINT_SECONDS = 0.1
 
 def timeline(bench: Bench, series: dict):
     """Puts the curves into `series`: name to [seconds, MiB]."""
-    seconds, heights, proofs, pause_ms = (12, [14, 13], 4, 500) if bench.quick else (60, [17, 16], 7, 3000)
+    seconds, heights, proofs, pause_ms = (12, [14, 13], 4, 500) if bench.quick else (60, [17, 16], 4, 3000)
     arms = [bench.glibc, TUNED_GLIBC, bench.zkalloc]
     missing = ""
     try:

@@ -16,7 +16,7 @@ mod large;
 mod mover;
 pub mod phase;
 pub mod prefault;
-#[cfg(all(test, loom))]
+#[cfg(all(test, modelled))]
 mod protocols;
 #[cfg(test)]
 mod reference;
@@ -26,7 +26,7 @@ pub mod size;
 mod slot;
 mod snapshot;
 mod span;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(modelled)))]
 mod tests;
 mod zone;
 
@@ -45,7 +45,7 @@ use zone::Zone;
 use Ordering::{Relaxed, Release};
 
 /// Free slots queue by the NUMA node that touched them first; nodes beyond this share queues.
-pub const SLOT_NODES: usize = size::unless_model(8, 1);
+pub const SLOT_NODES: usize = size::unless_model(8, 1, 2);
 
 /// What an arena is made with.
 #[derive(Clone, Copy, Debug)]
@@ -249,8 +249,8 @@ impl Arena {
             }
             State::Owned | State::Full | State::Partial => {
                 let (_, table, shape) = self.span(head, usize::from(word.class()));
-                let index = shape.index(offset);
-                index < shape.blocks as usize && table.is_live(index)
+                let end = shape.offset(shape.blocks as usize);
+                offset < end && table.is_live(shape.index(offset))
             }
             _ => false,
         }

@@ -10,7 +10,7 @@ use crate::platform::HugePages;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
 /// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
-const SLACK_BYTES: usize = size::unless_model(8 << 20, 0);
+const SLACK_BYTES: usize = size::unless_model(8 << 20, 0, 0);
 
 /// How many bytes of free pages are too many beside those in use.
 fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
@@ -166,10 +166,14 @@ impl Arena {
         if !self.unsettled.swap(false, Acquire) {
             return;
         }
-        self.for_each_slot(|head, slot| match slot.word().state() {
-            State::Limbo => self.put_slot(head, End::Back),
-            State::Full | State::Partial => self.settle_unowned(head, usize::from(slot.word().class())),
-            _ => {}
+        self.for_each_slot(|head, slot| {
+            // Read once: a span may become a large block's slot at any moment, and then has no class.
+            let word = slot.word();
+            match word.state() {
+                State::Limbo => self.put_slot(head, End::Back),
+                State::Full | State::Partial => self.settle_unowned(head, usize::from(word.class())),
+                _ => {}
+            }
         });
     }
 

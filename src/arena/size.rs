@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 /// Every arena pointer is a multiple of this: a cache line, and enough for every SIMD load.
-pub const GRANULE: usize = unless_model(64, 256 << 10);
+pub const GRANULE: usize = unless_model(64, 256 << 10, 128 << 10);
 /// What slots are measured in: the huge page of x86-64 and of arm64 with 4 KiB pages.
 pub const UNIT: usize = 2 << 20;
 pub const UNIT_SHIFT: u32 = UNIT.trailing_zeros();
@@ -11,17 +11,20 @@ pub const MEDIUM_MAX: usize = 1 << 20;
 /// Classes of blocks in spans: 64 bytes to `MEDIUM_MAX`.
 pub const BLOCK_CLASSES: usize = class_of(MEDIUM_MAX / GRANULE) + 1;
 /// The largest slot: 1 TiB.
-const MOST_UNITS: usize = unless_model(1 << 19, 4);
+const MOST_UNITS: usize = unless_model(1 << 19, 4, 8);
 /// Classes of slots: one unit to `MOST_UNITS`.
 pub const SLOT_CLASSES: usize = class_of(MOST_UNITS) + 1;
 /// A span never has more blocks than this: its bitmaps then fill 512 bytes. Small blocks (only with a small
 /// `ZK_ALLOC_MIN_BYTES`) leave the rest of their unit untouched.
-pub const MAX_BLOCKS: usize = unless_model(2048, 2);
+pub const MAX_BLOCKS: usize = unless_model(2048, 2, 4);
 
-/// Under the model checker everything is as small as it can be: it works the same, and can be explored completely.
-pub const fn unless_model(normal: usize, model: usize) -> usize {
+/// Under a model checker everything is small, and works the same: as small as it can be where loom explores it completely,
+/// a little less so where shuttle draws.
+pub const fn unless_model(normal: usize, loom: usize, shuttle: usize) -> usize {
     if cfg!(loom) {
-        model
+        loom
+    } else if cfg!(shuttle) {
+        shuttle
     } else {
         normal
     }
@@ -83,10 +86,10 @@ impl BlockClass {
         }
     }
 
-    /// The block that the byte at `offset` of its span lies in.
+    /// The block that the byte at `offset` of its span lies in. Of a slot that is far larger than a span: any number.
     #[inline]
     pub fn index(&self, offset: usize) -> usize {
-        ((offset as u64 * self.reciprocal) >> RECIPROCAL_SHIFT) as usize
+        ((offset as u64).wrapping_mul(self.reciprocal) >> RECIPROCAL_SHIFT) as usize
     }
 
     #[inline]

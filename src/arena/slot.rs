@@ -115,7 +115,7 @@ impl Slot {
 
     /// For whoever holds the slot alone: nobody else changes the word now.
     #[inline]
-    #[cfg_attr(loom, track_caller)]
+    #[cfg_attr(modelled, track_caller)]
     pub fn set_word(&self, word: Word) {
         // Release: pairs with the Acquire in `word`, `change` and `drop_block`.
         self.word.store(word.0, Release);
@@ -130,7 +130,7 @@ impl Slot {
 
     /// Changes the state and adds `count` live blocks while other threads may be dropping blocks. The word before.
     #[inline]
-    #[cfg_attr(loom, track_caller)]
+    #[cfg_attr(modelled, track_caller)]
     pub fn shift(&self, from: State, to: State, count: i64) -> Word {
         let delta = (to as u64).wrapping_sub(from as u64).wrapping_add((count as u64) << COUNT_SHIFT);
         // AcqRel: as in `change`.

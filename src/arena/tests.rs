@@ -285,3 +285,22 @@ fn a_thread_that_fills_spans_gets_huge_pages() {
     arena.leave_thread(filler.unwrap());
     assert_eq!(take(arena.enter_thread(), 1).0, 0, "a new thread with the old one's cursor");
 }
+
+/// With no addresses left, a span lies in whatever slot is free. Far behind its blocks there is none.
+#[test]
+fn a_span_in_a_slot_that_is_far_too_large_ends_where_its_blocks_end() {
+    let region = Region::reserve_for_test(256 << 20).expect("address space");
+    let options = Options { limit_bytes: usize::MAX, nodes: 1, huge_large: None, huge_small: None };
+    let arena = Arena::new(region, &options);
+    let large = arena.allocate(None, 66 << 20, 1).expect("room");
+    while arena.allocate(None, UNIT, 1).is_some() {}
+    arena.release(None, large.address).expect("live");
+    let small = arena.allocate(None, 64, 1).expect("the large block's slot");
+    assert_eq!(arena.head(small.address), arena.head(large.address));
+    assert!(arena.owns(small.address + 63));
+    let far = small.address + (64 << 20);
+    assert!(!arena.owns(far));
+    assert_eq!(arena.release(None, far), Err(Misuse::InvalidPointer));
+    assert_eq!(arena.release(None, small.address).map(|block| block.usable), Ok(64));
+    arena.region.discard();
+}

@@ -181,7 +181,7 @@ unsafe extern "C" fn statistics(_: ZonePointer, out: *mut Statistics) {
     unsafe { out.write(filled) };
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(modelled)))]
 mod tests {
     use super::*;
     use crate::init;

@@ -1,6 +1,8 @@
 //! The platform contract: everything the library asks of the operating system, as safe functions over addresses.
 //! The only place in the tree that may name an operating system.
 
+#[cfg(modelled)]
+pub mod checker;
 #[cfg(target_os = "linux")]
 mod elf;
 #[cfg(target_os = "linux")]
@@ -8,7 +10,7 @@ mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
 mod mapping;
-#[cfg(loom)]
+#[cfg(modelled)]
 pub mod model;
 mod unix;
 #[cfg(any(interposes, test))]
@@ -23,7 +25,7 @@ pub use macos::*;
 pub use mapping::*;
 pub use unix::*;
 // These come before those of the same names above.
-#[cfg(loom)]
+#[cfg(modelled)]
 pub use model::{
     advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, move_pages, name_thread, now_ns, numa_node,
     populate, purge, relax, release, reserve, resident, set_thread_word, start_thread, thread_word,

@@ -1,16 +1,19 @@
-//! The platform under the model checker (`--cfg loom`, tests only): a futex, threads and pages that loom watches.
+//! The platform under a model checker (`--cfg loom` or `--cfg shuttle`, tests only): a futex, threads and pages that the
+//! checker watches.
 #![forbid(unsafe_code)]
 
 use super::{mapping, HugePages, Move, Reservation};
-use crate::sync::model::{change, enter_child, is_gone, is_not_in_child, spawn, Change};
+use crate::sync::model::{
+    change, checked_thread_local, enter_child, is_gone, is_not_in_child, spawn, Change, Condvar, JoinHandle, Mutex,
+    Word,
+};
 use crate::sync::{AtomicU32, Ordering::SeqCst};
 use core::ffi::c_void;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
-use std::sync::Mutex;
 
-loom::thread_local! {
+checked_thread_local! {
     static WORD: Cell<u64> = Cell::new(0);
 }
 
@@ -23,23 +26,24 @@ thread_local! {
 struct World {
     futex: Option<Rc<Futex>>,
     /// The watched words of blocks, by address.
-    pages: BTreeMap<usize, Rc<loom::cell::Cell<u64>>>,
+    pages: BTreeMap<usize, Rc<Word>>,
     handlers: Option<[super::ForkHandler; 3]>,
     thread_body: Option<Rc<dyn Fn()>>,
-    threads: Vec<loom::thread::JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     populated: usize,
     purged: usize,
+    now_ns: u64,
 }
 
 /// The kernel's queue: comparing and falling asleep are one step, under its lock.
 struct Futex {
     /// Sleepers: the word's address and a number of their own.
-    queue: loom::sync::Mutex<(u64, Vec<(usize, u64)>)>,
-    wake: loom::sync::Condvar,
+    queue: Mutex<(u64, Vec<(usize, u64)>)>,
+    wake: Condvar,
 }
 
 pub fn begin() {
-    let futex = Futex { queue: loom::sync::Mutex::default(), wake: loom::sync::Condvar::new() };
+    let futex = Futex { queue: Mutex::default(), wake: Condvar::new() };
     WORLD.set(World { futex: Some(Rc::new(futex)), ..World::default() });
 }
 
@@ -119,12 +123,23 @@ pub fn set_thread_word(value: u64) {
 
 pub fn name_thread(_name: &core::ffi::CStr) {}
 
+/// shuttle: any, as for a thread that is moved from processor to processor.
 pub fn numa_node() -> usize {
+    #[cfg(shuttle)]
+    return shuttle::rand::Rng::gen_range(&mut shuttle::rand::thread_rng(), 0..2);
+    #[cfg(loom)]
     0
 }
 
+/// shuttle: each look at the clock takes seconds, so that some decay comes.
 pub fn now_ns() -> u64 {
-    1
+    if cfg!(loom) {
+        return 1;
+    }
+    WORLD.with_borrow_mut(|world| {
+        world.now_ns += 4_000_000_000;
+        world.now_ns
+    })
 }
 
 pub fn unused_memory_bytes() -> usize {
@@ -163,7 +178,7 @@ pub fn fork_handlers() -> [super::ForkHandler; 3] {
 
 /// Real addresses, the same in every interleaving: tables in them stay zero, for the model's atomics never write there.
 pub fn reserve(bytes: usize, align: usize) -> Option<Reservation> {
-    static MADE: Mutex<Option<HashMap<usize, Reservation>>> = Mutex::new(None);
+    static MADE: std::sync::Mutex<Option<HashMap<usize, Reservation>>> = std::sync::Mutex::new(None);
     let mut made = MADE.lock().ok()?;
     let made = made.get_or_insert_default();
     if let Some(known) = made.get(&bytes) {
@@ -186,9 +201,19 @@ pub fn watch(address: usize) {
     WORLD.with_borrow_mut(|world| world.pages.insert(address, Rc::default()));
 }
 
-fn page(address: usize) -> Rc<loom::cell::Cell<u64>> {
+fn page(address: usize) -> Rc<Word> {
+    if cfg!(shuttle) {
+        watch_new(address);
+    }
     let found = WORLD.with_borrow(|world| world.pages.get(&address).cloned());
     found.unwrap_or_else(|| panic!("MODEL: watch {address:#x}"))
+}
+
+/// loom must know every word before there are threads; shuttle need not.
+fn watch_new(address: usize) {
+    WORLD.with_borrow_mut(|world| {
+        world.pages.entry(address).or_default();
+    });
 }
 
 #[track_caller]
@@ -201,7 +226,7 @@ pub fn read(address: usize) -> u64 {
     page(address).get()
 }
 
-fn pages(start: usize, bytes: usize) -> Vec<(usize, Rc<loom::cell::Cell<u64>>)> {
+fn pages(start: usize, bytes: usize) -> Vec<(usize, Rc<Word>)> {
     WORLD.with_borrow(|world| world.pages.range(start..start + bytes).map(|(at, page)| (*at, page.clone())).collect())
 }
 

@@ -10,7 +10,7 @@ const LOCKED: u32 = 1;
 const CONTENDED: u32 = 2;
 
 /// Turns a waiter spends looking before it asks the kernel to sleep. Critical sections are a few dozen instructions.
-const SPINS: u32 = if cfg!(loom) { 1 } else { 100 };
+const SPINS: u32 = if cfg!(modelled) { 1 } else { 100 };
 
 /// A futex mutex of one word; all zero bits mean unlocked, so that it can live in fresh pages.
 ///

@@ -1,8 +1,7 @@
-//! The atomics and the lock's shadow under the model checker (`--cfg loom`, tests only), and the mutants.
+//! The atomics and the lock's shadow under a model checker (`--cfg loom` or `--cfg shuttle`, tests only), and the mutants.
 //!
-//! loom's own atomics can be neither constants nor zero pages, and the library's tables are both. So an atomic here is
-//! only its first value; what it holds lives in a loom atomic that is found by address and is new in every
-//! interleaving. The library's code, its statics and its tables are checked as they are.
+//! A checker's own atomics cannot be zero pages, as the library's tables are. So an atomic here is only its first value;
+//! what it holds lives in a checker's atomic that is found by address and is new in every interleaving. The library's code, its statics and its tables are checked as they are.
 //!
 //! loom explores one order of two operations only when they depend on each other, remembers only the last operation on
 //! an object, and takes loads for independent of loads. So it does not see that a write of one thread may come before a
@@ -17,8 +16,11 @@ mod fork;
 mod lock;
 mod mutant;
 
+pub use crate::platform::checker::{checked_thread_local, Condvar, JoinHandle, Mutex, Word};
 pub use atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, AtomicUsize};
-pub use cell::{end_threads, next_round, spawn, NextRound};
+pub use cell::{end_threads, spawn};
+#[cfg(loom)]
+pub use cell::{next_round, NextRound};
 pub use fork::{begin_fork, end_fork, enter_child, is_gone, is_not_in_child, NotInChild};
 pub use lock::{Guard, Lock};
 pub use mutant::{change, mutations, Change, Mutant};

@@ -70,7 +70,7 @@ unsafe extern "C" fn counted_free(block: *mut c_void) {
     unsafe { real(block) }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(modelled)))]
 mod tests {
     use super::super::{free, malloc};
     use super::*;

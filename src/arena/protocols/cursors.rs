@@ -28,71 +28,57 @@ fn assert_counted(arena: &Arena, cells: &Cells, threads: u64) {
 /// Two threads come and go.
 #[test]
 fn hand_on() {
-    Model {
-        name: "cursors taken and given back by two threads",
-        body: || {
-            let (arena, cells) = (arena(), Rc::<Cells>::default());
-            let other = {
-                let cells = cells.clone();
-                with(&arena, move |arena| count_once(arena, &cells))
-            };
-            count_once(&arena, &cells);
-            join([other]);
-            assert_counted(&arena, &cells, 2);
-        },
-        preemptions: None,
-        real_locks: false,
-        mutants: &[("arena/cursor.rs", "let _guard = self.lock.lock();", Change::Skip)],
-    }
+    Model::new("cursors taken and given back by two threads", || {
+        let (arena, cells) = (arena(), Rc::<Cells>::default());
+        let other = {
+            let cells = cells.clone();
+            with(&arena, move |arena| count_once(arena, &cells))
+        };
+        count_once(&arena, &cells);
+        join([other]);
+        assert_counted(&arena, &cells, 2);
+    })
+    .mutants(&[("arena/cursor.rs", "let _guard = self.lock.lock();", Change::Skip)])
     .check();
 }
 
 /// A thread comes while the counters are summed.
 #[test]
 fn sum() {
-    Model {
-        name: "a new cursor against the sum of all",
-        body: || {
-            let (arena, cells) = (arena(), Rc::<Cells>::default());
-            let other = {
-                let cells = cells.clone();
-                with(&arena, move |arena| count_once(arena, &cells))
-            };
-            let seen = arena.live_blocks();
-            assert!(seen <= 1, "{seen}");
-            join([other]);
-            assert_counted(&arena, &cells, 1);
-        },
-        preemptions: None,
-        real_locks: false,
-        mutants: &[("arena/cursor.rs", "self.used.store(index + 1, Release);", Change::Skip)],
-    }
+    Model::new("a new cursor against the sum of all", || {
+        let (arena, cells) = (arena(), Rc::<Cells>::default());
+        let other = {
+            let cells = cells.clone();
+            with(&arena, move |arena| count_once(arena, &cells))
+        };
+        let seen = arena.live_blocks();
+        assert!(seen <= 1, "{seen}");
+        join([other]);
+        assert_counted(&arena, &cells, 1);
+    })
+    .mutants(&[("arena/cursor.rs", "self.used.store(index + 1, Release);", Change::Skip)])
     .check();
 }
 
 /// Three threads come and go while the counters are summed.
 #[test]
 fn all_at_once() {
-    Model {
-        name: "cursors taken, given back and summed by three threads",
-        body: || {
-            let (arena, cells) = (arena(), Rc::<Cells>::default());
-            let others = [0; 2].map(|_| {
-                let cells = cells.clone();
-                with(&arena, move |arena| count_once(arena, &cells))
-            });
-            let seen = arena.live_blocks();
-            assert!(seen <= 2, "{seen}");
-            count_once(&arena, &cells);
-            join(others);
-            assert_counted(&arena, &cells, 3);
-        },
-        preemptions: Some(2),
-        real_locks: false,
-        mutants: &[
-            ("arena/cursor.rs", "let _guard = self.lock.lock();", Change::Skip),
-            ("arena/cursor.rs", "self.used.store(index + 1, Release);", Change::Skip),
-        ],
-    }
+    Model::new("cursors taken, given back and summed by three threads", || {
+        let (arena, cells) = (arena(), Rc::<Cells>::default());
+        let others = [0; 2].map(|_| {
+            let cells = cells.clone();
+            with(&arena, move |arena| count_once(arena, &cells))
+        });
+        let seen = arena.live_blocks();
+        assert!(seen <= 2, "{seen}");
+        count_once(&arena, &cells);
+        join(others);
+        assert_counted(&arena, &cells, 3);
+    })
+    .bounded(2)
+    .mutants(&[
+        ("arena/cursor.rs", "let _guard = self.lock.lock();", Change::Skip),
+        ("arena/cursor.rs", "self.used.store(index + 1, Release);", Change::Skip),
+    ])
     .check();
 }

@@ -6,10 +6,9 @@ use super::world;
 use crate::arena::region::Region;
 use crate::arena::size::{self, SLOT_CLASSES, UNIT};
 use crate::arena::slot::{End, State};
-use crate::arena::{Arena, Found, Misuse, Options};
-use crate::sync::model;
+use crate::arena::{Arena, Found, Misuse, Options, SLOT_NODES};
+use crate::sync::model::{self, JoinHandle};
 use crate::sync::Ordering::Relaxed;
-use loom::thread::JoinHandle;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 
@@ -20,10 +19,10 @@ pub const MEDIUM: usize = 1 << 20;
 pub const UNIT_BLOCK: usize = UNIT;
 pub const LARGE: usize = 4 * UNIT;
 
-/// A small arena, without limits and with one node, and what its first slots may hold: pages that only who holds a block
+/// A small arena without limits, and what its first slots may hold: pages that only who holds a block
 /// may touch.
 pub fn arena() -> Rc<Arena> {
-    let options = Options { limit_bytes: usize::MAX, nodes: 1, huge_large: None, huge_small: None };
+    let options = Options { limit_bytes: usize::MAX, nodes: SLOT_NODES, huge_large: None, huge_small: None };
     let arena = Rc::new(Arena::new(Region::reserve().unwrap_or_else(|| panic!("MODEL: no addresses")), &options));
     know(&arena);
     for unit in arena.zones[0].start..arena.zones[0].start + 8 {
@@ -97,16 +96,19 @@ impl Arena {
     /// Allocates without counting: the counters have a model of their own. A block said to be fresh must read as zero
     /// (I2); then its holder writes `mark` to it.
     pub fn take(&self, cursor: Option<u32>, bytes: usize, mark: u64) -> usize {
+        self.try_take(cursor, bytes, mark).unwrap_or_else(|| panic!("MODEL: the arena is full"))
+    }
+
+    pub fn try_take(&self, cursor: Option<u32>, bytes: usize, mark: u64) -> Option<usize> {
         let cursor = cursor.map(|index| self.cursors.get(index));
         let grant = match size::block_class(bytes, 1) {
             Some(class) => self.allocate_block(cursor, class),
             None => self.allocate_large(bytes, 1),
-        };
-        let grant = grant.unwrap_or_else(|| panic!("MODEL: the arena is full"));
+        }?;
         let found = world::read(grant.address);
         assert!(grant.dirty > 0 || found == 0, "a fresh block holds {found}");
         world::write(grant.address, mark);
-        grant.address
+        Some(grant.address)
     }
 
     /// Frees a block, which must still hold `mark` (I1).
@@ -131,7 +133,18 @@ impl Arena {
     /// Takes a free slot of one unit, if there is one, and writes to it, as a block in it would. What else an allocation
     /// does has models of its own.
     pub fn use_free_slot(&self) {
+        self.use_slot(|_| ());
+    }
+
+    /// The same, and before it is written to, all pages are brought within the budget.
+    #[cfg(loom)]
+    pub fn use_free_slot_within_budget(&self) {
+        self.use_slot(|head| assert!(self.make_room(head, UNIT).is_ok()));
+    }
+
+    fn use_slot(&self, prepare: impl FnOnce(u32)) {
         let Some(head) = self.pop_slot(0, 0, End::Front) else { return };
+        prepare(head);
         let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
         let found = world::read(start);
         assert!(self.touch(slot, UNIT) > 0 || found == 0, "a fresh slot holds {found}");
@@ -161,7 +174,15 @@ impl Arena {
             touched += slot.touched.load(Relaxed);
         });
         assert_eq!(self.free_resident_bytes(), touched);
-        let pooled = (0..SLOT_CLASSES).map(|class| std::iter::from_fn(move || self.pop_slot(class, 0, End::Front)));
+        let queues = (0..SLOT_CLASSES).flat_map(|class| (0..SLOT_NODES).map(move |node| (class, node)));
+        let pooled = queues.map(|(class, node)| std::iter::from_fn(move || self.pop_slot(class, node, End::Front)));
         assert_eq!(pooled.map(Iterator::count).sum::<usize>(), slots);
+    }
+
+    /// The sums of touched bytes are those of the slots, and nobody gives pages away.
+    pub fn assert_books_balance(&self) {
+        let mut touched = 0;
+        self.for_each_slot(|_, slot| touched += slot.touched.load(Relaxed));
+        assert_eq!((self.touched.load(Relaxed), self.giving.load(Relaxed)), (touched, 0));
     }
 }

@@ -37,24 +37,14 @@ const MUTANTS: &[MutantLine] = &[
 
 #[test]
 fn lock() {
-    Model {
-        name: "lock: two threads, three turns",
-        body: || count_under(2, 2),
-        preemptions: None,
-        real_locks: true,
-        mutants: MUTANTS,
-    }
-    .check();
+    Model::new("lock: two threads, three turns", || count_under(2, 2)).with_real_locks().mutants(MUTANTS).check();
 }
 
 #[test]
 fn lock_of_three() {
-    Model {
-        name: "lock: three threads",
-        body: || count_under(3, 1),
-        preemptions: Some(3),
-        real_locks: true,
-        mutants: &[("sync/lock.rs", "platform::futex_wake(&self.word, 1)", Change::Skip)],
-    }
-    .check();
+    Model::new("lock: three threads", || count_under(3, 1))
+        .bounded(3)
+        .with_real_locks()
+        .mutants(&[("sync/lock.rs", "platform::futex_wake(&self.word, 1)", Change::Skip)])
+        .check();
 }

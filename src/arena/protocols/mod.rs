@@ -1,36 +1,47 @@
-//! The arena's concurrent protocols, explored by loom: every interleaving, and every value that a load may see, of the
-//! code itself with few and small tables. scripts/checks/loom runs them.
+//! The arena's concurrent protocols under two model checkers. loom explores the code itself, with few and small tables,
+//! completely: every interleaving, and every value that a load may see. shuttle draws schedules of larger models (`crowd`): it
+//! takes every atomic for sequentially consistent. scripts/checks/loom and scripts/checks/shuttle run them.
 //!
 //! Each model comes with mutants: a line of the library with its orderings weakened, its atomicity taken or its write
 //! left out. A model that stays content with a mutant has missed it, and fails.
 #![forbid(unsafe_code)]
 
+#[cfg(loom)]
 mod background;
+#[cfg(shuttle)]
+mod crowd;
+#[cfg(loom)]
 mod cursors;
+#[cfg(shuttle)]
+mod draw;
+#[cfg(loom)]
+mod explore;
+#[cfg(loom)]
 mod fork;
 mod frame;
+#[cfg(loom)]
 mod lock;
+#[cfg(loom)]
 mod phases;
+mod process;
+#[cfg(loom)]
 mod slots;
+#[cfg(loom)]
 mod spans;
+#[cfg(loom)]
 mod trim;
 
 use super::Arena;
 use crate::platform::model as world;
-use crate::sync::model::{self, spawn, Change, Mutant, NextRound};
-use crate::sync::AtomicU32;
-use frame::join;
-use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::Arc;
+use crate::sync::model::{self, spawn, Change, Mutant};
 use std::time::{Duration, Instant};
 
 /// A protocol, and how far it is explored.
+#[derive(Clone, Copy)]
 struct Model {
     name: &'static str,
     body: fn(),
-    /// Switches away from a thread that could go on, in one interleaving. `None`: as many as there are.
+    /// For loom: switches away from a thread that could go on, in one interleaving. `None`: as many as there are.
     preemptions: Option<usize>,
     real_locks: bool,
     mutants: &'static [MutantLine],
@@ -41,15 +52,36 @@ type MutantLine = (&'static str, &'static str, Change);
 
 /// What exploring came to.
 struct Outcome {
-    interleavings: u64,
-    is_complete: bool,
+    count: u64,
+    /// What of, and how far that is.
+    extent: String,
     failure: Option<String>,
     mutations: u64,
 }
 
 impl Model {
-    /// Explores the model, then each of its mutants, and prints the row that scripts/checks/loom collects.
-    fn check(&self) {
+    const fn new(name: &'static str, body: fn()) -> Self {
+        Self { name, body, preemptions: None, real_locks: false, mutants: &[] }
+    }
+
+    /// Too large to be explored completely: only up to so many preemptions.
+    #[cfg(loom)]
+    const fn bounded(self, preemptions: usize) -> Self {
+        Self { preemptions: Some(preemptions), ..self }
+    }
+
+    /// `Lock` runs its own code, not loom's mutex.
+    #[cfg(loom)]
+    const fn with_real_locks(self) -> Self {
+        Self { real_locks: true, ..self }
+    }
+
+    const fn mutants(self, mutants: &'static [MutantLine]) -> Self {
+        Self { mutants, ..self }
+    }
+
+    /// Explores the model, then each of its mutants, and prints the row that scripts/models collects.
+    fn check(self) {
         let begin = Instant::now();
         let sound = self.explore(None, None);
         let seconds = begin.elapsed().as_secs_f64();
@@ -64,21 +96,20 @@ impl Model {
                 let caught = outcome.failure.as_ref().filter(|why| outcome.mutations > 0 && !why.starts_with("MODEL"));
                 let what = format!("{change:?} {file}:{line}: {}", text.trim());
                 match caught {
-                    Some(why) => eprintln!("{}: {what}: caught: {}", self.name, why.lines().next().unwrap_or("")),
+                    Some(why) => {
+                        let why = why.lines().next().unwrap_or("");
+                        eprintln!("{}: {what}: caught in {}: {why}", self.name, outcome.count);
+                    }
                     None => missed.push(format!("{what}: {:?}, {} times", outcome.failure, outcome.mutations)),
                 }
             }
         }
         std::panic::set_hook(hook);
-        let bound = match (sound.is_complete, self.bound()) {
-            (false, _) => "stopped by the clock".to_owned(),
-            (true, None) => "all".to_owned(),
-            (true, Some(bound)) => format!("all of up to {bound} preemptions"),
-        };
         println!(
-            "\nLOOM\t{}\t{}\t{bound}\t{seconds:.1}\t{}\t{}",
+            "\nMODEL\t{}\t{} {}\t{seconds:.1}\t{}\t{}",
             self.name,
-            sound.interleavings,
+            sound.count,
+            sound.extent,
             if sound.failure.is_none() { "ok" } else { "FAILED" },
             if missed.is_empty() { "caught" } else { "MISSED" },
         );
@@ -86,55 +117,11 @@ impl Model {
         assert!(missed.is_empty(), "{}: missed: {missed:#?}", self.name);
         assert!(!self.mutants.is_empty(), "{}: no mutant", self.name);
     }
+}
 
-    /// `MODEL_MORE_PREEMPTIONS` raises the bound; `all` takes it away.
-    fn bound(&self) -> Option<usize> {
-        match std::env::var("MODEL_MORE_PREEMPTIONS").as_deref() {
-            Ok("all") => None,
-            Ok(more) => self.preemptions.map(|bound| bound + more.parse::<usize>().unwrap_or(0)),
-            Err(_) => self.preemptions,
-        }
-    }
-
-    fn explore(&self, mutant: Option<Mutant>, limit: Option<Duration>) -> Outcome {
-        let seconds = std::env::var("MODEL_SECONDS").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
-        let limit = limit.or(seconds);
-        let mut builder = loom::model::Builder::new();
-        builder.max_branches = 20_000;
-        builder.preemption_bound = self.bound();
-        builder.checkpoint_interval = 1000;
-        builder.max_duration = limit;
-        let count = Arc::new(AtomicU64::new(0));
-        let (counter, body, real_locks) = (count.clone(), self.body, self.real_locks);
-        // In a thread of its own: what a failed interleaving leaves behind is left there.
-        let thread = std::thread::spawn(move || {
-            let explored = loop {
-                let counter = counter.clone();
-                counter.store(0, Relaxed);
-                let explored = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                    builder.check(move || {
-                        model::begin(mutant, real_locks);
-                        counter.fetch_add(1, Relaxed);
-                        world::begin();
-                        body();
-                    });
-                }));
-                model::abandon();
-                world::abandon();
-                let is_new = model::next_round();
-                match explored {
-                    Err(panic) if panic.is::<NextRound>() => {}
-                    Ok(()) if is_new => {}
-                    explored => break explored,
-                }
-            };
-            (explored.err().map(describe), model::mutations())
-        });
-        let begin = Instant::now();
-        let (failure, mutations) = thread.join().unwrap_or_else(|error| (Some(describe(error)), 0));
-        let is_complete = failure.is_none() && limit.is_none_or(|limit| begin.elapsed() < limit);
-        Outcome { interleavings: count.load(Relaxed), is_complete, failure, mutations }
-    }
+/// How long a model may take, if scripts/models says so.
+fn limit() -> Option<Duration> {
+    std::env::var("MODEL_SECONDS").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs)
 }
 
 fn describe(panic: Box<dyn std::any::Any + Send>) -> String {
@@ -150,25 +137,4 @@ fn lines_of(file: &str, text: &str) -> Vec<u32> {
         (1..).zip(source.lines()).filter(|(_, line)| format!("\n{line}").contains(text)).map(|(at, _)| at).collect();
     assert!(!lines.is_empty(), "{path}: a mutant's line is gone: {text}");
     lines
-}
-
-/// The checker itself: a write that comes after a load of the same thread is explored before another thread's load.
-#[test]
-fn the_checker_sees_both_orders() {
-    static SEEN: AtomicU64 = AtomicU64::new(0);
-    let body = || {
-        let word = Rc::new(AtomicU32::new(0));
-        let other = {
-            let word = word.clone();
-            spawn(move || {
-                word.load(Relaxed);
-                word.fetch_or(1, Relaxed);
-            })
-        };
-        SEEN.fetch_or(1 << word.load(Relaxed), Relaxed);
-        join([other]);
-    };
-    let model = Model { name: "checker", body, preemptions: None, real_locks: false, mutants: &[] };
-    assert!(model.explore(None, None).failure.is_none());
-    assert_eq!(SEEN.load(Relaxed), 3);
 }

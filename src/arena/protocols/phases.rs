@@ -2,31 +2,18 @@
 #![forbid(unsafe_code)]
 
 use super::frame::{arena, join};
+use super::process::{assert_open, read_options};
 use super::{spawn, Change, Model, MutantLine};
 use crate::arena::global;
 use crate::arena::phase::Live;
-use crate::config::{self, Key, OPTIONS};
 use crate::router::{self, PHASES};
 use loom::cell::Cell;
 use std::rc::Rc;
-
-/// What has been read of the options before threads start can be read by them.
-pub fn read_options() {
-    let keys = [Key::Mode, Key::MinBytes, Key::SlabGb, Key::RetainMb, Key::DecayMs, Key::Background, Key::Thp];
-    keys.into_iter().chain([Key::PrefaultMb, Key::Stats, Key::Trace, Key::Verbose]).for_each(|key| {
-        assert_eq!(config::get(key), OPTIONS[key as usize].default);
-    });
-}
 
 fn install() {
     read_options();
     assert!(router::is_small(usize::MAX - 1));
     global::install(Rc::into_inner(arena()).unwrap_or_else(|| panic!("MODEL: shared")));
-}
-
-fn assert_open() {
-    assert!(PHASES.depth() > 0, "a phase is open, but is not counted");
-    assert!(!router::is_small(router::min_arena_bytes()), "a phase is open, but the gate is not");
 }
 
 /// All phases have ended.
@@ -76,26 +63,12 @@ fn count<const OTHERS: usize>() {
 
 #[test]
 fn counted_by_two() {
-    Model {
-        name: "phases counted by two threads",
-        body: count::<1>,
-        preemptions: None,
-        real_locks: false,
-        mutants: GATE_MUTANTS,
-    }
-    .check();
+    Model::new("phases counted by two threads", count::<1>).mutants(GATE_MUTANTS).check();
 }
 
 #[test]
 fn counted_by_three() {
-    Model {
-        name: "phases counted by three threads",
-        body: count::<2>,
-        preemptions: Some(2),
-        real_locks: false,
-        mutants: GATE_MUTANTS,
-    }
-    .check();
+    Model::new("phases counted by three threads", count::<2>).bounded(2).mutants(GATE_MUTANTS).check();
 }
 
 /// Through the functions of the router, by so many threads.
@@ -111,24 +84,10 @@ fn route<const OTHERS: usize>() {
 
 #[test]
 fn routed_by_two() {
-    Model {
-        name: "phases and the gate: two threads",
-        body: route::<1>,
-        preemptions: Some(2),
-        real_locks: false,
-        mutants: GATE_MUTANTS,
-    }
-    .check();
+    Model::new("phases and the gate: two threads", route::<1>).bounded(2).mutants(GATE_MUTANTS).check();
 }
 
 #[test]
 fn routed_by_three() {
-    Model {
-        name: "phases and the gate: three threads",
-        body: route::<2>,
-        preemptions: Some(1),
-        real_locks: false,
-        mutants: GATE_MUTANTS,
-    }
-    .check();
+    Model::new("phases and the gate: three threads", route::<2>).bounded(1).mutants(GATE_MUTANTS).check();
 }

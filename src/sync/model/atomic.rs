@@ -1,11 +1,11 @@
-//! The atomics: each is only its first value; what it holds lives in loom's.
+//! The atomics: each is only its first value; what it holds lives in the checker's.
 #![forbid(unsafe_code)]
 
 use super::cell::{cell, Checked};
 use super::fork::is_gone;
 use super::mutant::{change, Change};
+use crate::platform::checker::atomic as checked;
 use crate::sync::Ordering::{self, Relaxed};
-use loom::sync::atomic as checked;
 
 fn relaxed(change: Option<Change>, order: Ordering) -> Ordering {
     if change == Some(Change::Relax) {
@@ -24,14 +24,14 @@ macro_rules! atomic {
         }
 
         impl Checked for $name {
-            type Loom = checked::$name;
+            type Atomic = checked::$name;
             const NAME: &'static str = stringify!($name);
 
             fn is_zero(&self) -> bool {
                 self.first == <$value>::default()
             }
 
-            fn make(&self) -> Self::Loom {
+            fn make(&self) -> Self::Atomic {
                 checked::$name::new(self.first)
             }
         }

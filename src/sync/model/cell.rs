@@ -1,9 +1,10 @@
-//! Loom's atomics, found by the addresses of the library's own, and the gates that make all loads depend on each other.
+//! The checker's atomics, found by the addresses of the library's own, and the gates that make all loads depend on each
+//! other for loom.
 #![forbid(unsafe_code)]
 
 use super::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize};
+use crate::platform::checker::{self, atomic as checked, JoinHandle};
 use crate::sync::Ordering::Relaxed;
-use loom::sync::atomic as checked;
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,7 @@ thread_local! {
     static GATES: RefCell<HashSet<usize>> = RefCell::default();
 }
 
-/// Loom's atomics by type and address.
+/// The checker's atomics by type and address.
 #[derive(Default)]
 struct Cells {
     /// Other threads may run by now.
@@ -37,6 +38,9 @@ pub fn begin() {
         std::panic::resume_unwind(Box::new(NextRound));
     }
     CELLS.take();
+    if !cfg!(loom) {
+        return;
+    }
     reserve::<AtomicBool>(2);
     reserve::<AtomicI64>(8);
     reserve::<AtomicU32>(48);
@@ -61,9 +65,9 @@ pub fn end_threads() {
 }
 
 /// Starts a thread of the model.
-pub fn spawn<R: 'static>(body: impl FnOnce() -> R + 'static) -> loom::thread::JoinHandle<R> {
+pub fn spawn<R: 'static>(body: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
     CELLS.with_borrow_mut(|cells| cells.is_shared = true);
-    loom::thread::spawn(body)
+    checker::spawn(body)
 }
 
 /// After an interleaving that failed.
@@ -71,15 +75,15 @@ pub fn abandon() {
     std::mem::forget(CELLS.take());
 }
 
-/// An atomic of the library, and which of loom's it is.
+/// An atomic of the library, and which of the checker's it is.
 pub trait Checked {
-    type Loom: 'static;
+    type Atomic: 'static;
     const NAME: &'static str;
     fn is_zero(&self) -> bool;
-    fn make(&self) -> Self::Loom;
+    fn make(&self) -> Self::Atomic;
 }
 
-/// An atomic of loom, and what makes all loads of it depend on each other.
+/// An atomic of the checker, and what makes all loads of it depend on each other.
 pub struct Gated<L> {
     atomic: L,
     gate: checked::AtomicBool,
@@ -89,7 +93,7 @@ pub struct Gated<L> {
 
 impl<L> Gated<L> {
     pub fn for_load(&self) -> &L {
-        if self.number.is_none_or(|number| GATES.with_borrow(|gates| gates.contains(&number))) {
+        if cfg!(loom) && self.number.is_none_or(|number| GATES.with_borrow(|gates| gates.contains(&number))) {
             self.gate.store(true, Relaxed);
         }
         &self.atomic
@@ -97,7 +101,7 @@ impl<L> Gated<L> {
 
     pub fn for_write(&self) -> &L {
         let is_shared = CELLS.with_borrow(|cells| cells.is_shared && !cells.is_over);
-        if let Some(number) = self.number.filter(|_| is_shared) {
+        if let Some(number) = self.number.filter(|_| cfg!(loom) && is_shared) {
             WRITTEN.with_borrow_mut(|written| written.insert(number));
         }
         &self.atomic
@@ -113,12 +117,12 @@ fn reserve<T: Checked + Default>(count: usize) {
     CELLS.with_borrow_mut(|cells| cells.spare.insert(T::NAME, spare));
 }
 
-/// The atomic of loom that stands for one of the library.
-pub fn cell<T: Checked>(atomic: &T) -> Rc<Gated<T::Loom>> {
+/// The atomic of the checker that stands for one of the library.
+pub fn cell<T: Checked>(atomic: &T) -> Rc<Gated<T::Atomic>> {
     let key = (T::NAME, std::ptr::from_ref(atomic).addr());
     let found = CELLS.with_borrow(|cells| cells.by_address.get(&key).cloned());
     let any = found.unwrap_or_else(|| {
-        let new = if CELLS.with_borrow(|cells| cells.is_shared) {
+        let new = if cfg!(loom) && CELLS.with_borrow(|cells| cells.is_shared) {
             assert!(atomic.is_zero(), "MODEL: read this {} once before the threads start", T::NAME);
             let spare = CELLS.with_borrow_mut(|cells| cells.spare.get_mut(T::NAME).and_then(Vec::pop));
             spare.unwrap_or_else(|| panic!("MODEL: reserve more of {}", T::NAME))

@@ -1,9 +1,9 @@
 //! Fork: from a moment on, only the calling thread is there.
 #![forbid(unsafe_code)]
 
+use crate::platform::checker::atomic::AtomicBool;
+use crate::platform::checker::{current, ThreadId};
 use crate::sync::Ordering::Relaxed;
-use loom::sync::atomic::AtomicBool;
-use loom::thread::ThreadId;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ pub struct NotInChild;
 /// Begins a model of fork: from `enter_child` on, only the calling thread is there.
 pub fn begin_fork() {
     let in_child = Rc::new(AtomicBool::new(false));
-    FORK.set(Some((loom::thread::current().id(), in_child)));
+    FORK.set(Some((current().id(), in_child)));
 }
 
 /// Every other thread stops before its next operation.
@@ -38,11 +38,15 @@ pub fn end_fork() {
 pub fn is_not_in_child() -> bool {
     let Some((survivor, in_child)) = FORK.with_borrow(Clone::clone) else { return false };
     // Reads the latest value, unlike a load: no thread outlives the fork by more than the operation it is about to do.
-    loom::thread::current().id() != survivor && in_child.fetch_or(false, Relaxed)
+    current().id() != survivor && in_child.fetch_or(false, Relaxed)
 }
 
 /// Ends a thread that does not exist in the child. True: it is ending already, and its operations do nothing.
 pub fn is_gone() -> bool {
+    if cfg!(shuttle) && std::thread::panicking() {
+        // A model that has failed: shuttle runs what is left of the thread, which must not panic again.
+        return true;
+    }
     if FORK.with_borrow(Option::is_none) {
         return false;
     }

@@ -1,10 +1,9 @@
-//! The lock: its own code in the models of the lock and of fork; in all others loom's mutex, which is what those show it
-//! to be, and makes them much smaller.
+//! The lock: its own code under shuttle, and in loom's models of the lock and of fork; in all others loom's mutex, which is
+//! what those show it to be, and makes them much smaller.
 #![forbid(unsafe_code)]
 
 use super::mutant::{change, Change};
-use loom::sync::{Mutex, MutexGuard};
-use loom::thread::ThreadId;
+use crate::platform::checker::{current, Mutex, MutexGuard, ThreadId};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
@@ -23,7 +22,7 @@ struct Locks {
 
 /// Begins an interleaving. `real_locks`: `Lock` runs its own code, not loom's mutex.
 pub fn begin(real_locks: bool) {
-    REAL_LOCKS.set(real_locks);
+    REAL_LOCKS.set(real_locks || cfg!(shuttle));
     LOCKS.take();
 }
 
@@ -60,7 +59,8 @@ impl Lock {
         } else {
             self.mutex().try_lock().is_ok_and(|guard| self.keep(guard))
         };
-        won.then_some(Guard { lock: self })
+        // Lazily: a guard that was never won must not be dropped.
+        won.then(|| Guard { lock: self })
     }
 
     #[track_caller]
@@ -78,7 +78,7 @@ impl Lock {
             self.real.release();
             return;
         }
-        let me = loom::thread::current().id();
+        let me = current().id();
         // A mutant that has left the locking out has nothing to release.
         let guard = LOCKS.with_borrow_mut(|locks| {
             locks
@@ -96,7 +96,7 @@ impl Lock {
     }
 
     fn keep(&self, guard: MutexGuard<'static, ()>) -> bool {
-        let me = loom::thread::current().id();
+        let me = current().id();
         LOCKS.with_borrow_mut(|locks| locks.held.insert(self.addr(), (me, guard)));
         true
     }
