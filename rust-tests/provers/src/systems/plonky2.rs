@@ -3,6 +3,7 @@
 use plonky2::field::types::Field;
 use plonky2::hash::hash_types::{HashOut, HashOutTarget};
 use plonky2::hash::poseidon::PoseidonHash;
+use plonky2::iop::generator::{ConstantGenerator, SimpleGenerator, WitnessGeneratorRef};
 use plonky2::iop::witness::{PartialWitness, WitnessWrite};
 use plonky2::plonk::circuit_builder::CircuitBuilder;
 use plonky2::plonk::circuit_data::{CircuitConfig, CircuitData};
@@ -38,11 +39,12 @@ impl System for Plonky2 {
         let end_target = (0..links)
             .fold(start_target, |link, _| builder.hash_n_to_hash_no_pad::<PoseidonHash>(link.elements.to_vec()));
         builder.register_public_inputs(&end_target.elements);
-        let circuit = builder.build::<Config>();
+        let mut circuit = builder.build::<Config>();
         let built = circuit.common.degree_bits();
         if built != rows_log2 as usize {
             return Err(format!("the circuit has 2^{built} rows"));
         }
+        without_random_wires(&mut circuit);
         let end = (0..links).fold(start(), |link, _| PoseidonHash::hash_no_pad(&link.elements));
         Ok(Self { circuit, start: start_target, end })
     }
@@ -70,8 +72,23 @@ impl System for Plonky2 {
     }
 }
 
-/// The proof of work takes a random time, and allocates nothing.
+/// The proof of work takes a random time, and allocates nothing. More queries make up for the bits it was to give.
 fn without_grinding(mut config: CircuitConfig) -> CircuitConfig {
-    config.fri_config.proof_of_work_bits = 0;
+    let fri = &mut config.fri_config;
+    fri.num_query_rounds = config.security_bits.div_ceil(fri.rate_bits);
+    fri.proof_of_work_bits = 0;
     config
+}
+
+/// The unused wires of the row of public inputs get random values that nobody can seed. They stay 0 here: another wire
+/// is set to 0 instead of each, the last one of the last row, which is padding.
+fn without_random_wires(circuit: &mut CircuitData<F, Config, D>) {
+    let common = &circuit.common;
+    let (row, wire_index) = (common.degree() - 1, common.config.num_wires - 1);
+    for generator in &mut circuit.prover_only.generators {
+        if generator.0.id() == "RandomValueGenerator" {
+            let zero = ConstantGenerator { row, constant_index: 0, wire_index, constant: F::ZERO };
+            *generator = WitnessGeneratorRef::new(zero.adapter());
+        }
+    }
 }
