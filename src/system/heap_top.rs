@@ -10,8 +10,12 @@ use crate::platform;
 use crate::sync::{AtomicUsize, Ordering::Relaxed};
 use crate::tls::Busy;
 
-/// Of a larger block glibc learns nothing. Its header is counted, in whole pages.
-const MOST_BYTES: usize = (32 << 20) - (64 << 10);
+/// What it learns from is a mapping of its own, larger than any before, header and rest of a page included. By such steps
+/// every block shown is one; a block that is not would be taken off the heap's top and trimmed again, which on a thread's
+/// heap opens a file: a call that a program's filter may kill for.
+const STEP: usize = 64 << 10;
+/// Of a larger block glibc learns nothing.
+const MOST_BYTES: usize = (32 << 20) - STEP;
 
 static SHOWN_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -24,6 +28,7 @@ pub fn has_to_see(bytes: usize) -> bool {
 /// A request, freed at once: untouched, it costs address space for a moment.
 #[cold]
 pub fn show(bytes: usize) {
+    let bytes = bytes.next_multiple_of(STEP);
     SHOWN_BYTES.fetch_max(bytes, Relaxed);
     let _busy = Busy::enter();
     platform::with_errno_kept(|| {
