@@ -2,15 +2,35 @@
 
 use soundness::runner::{self, Finished};
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
 const ROW: &str = r"printf 'one\t1,234 states\t5\tok\tcaught\n'";
 
+/// One test at a time: a child of another one would have a script open for writing for a moment, which cannot be executed
+/// then.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Scripts {
+    directory: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Deref for Scripts {
+    type Target = TempDir;
+
+    fn deref(&self) -> &TempDir {
+        &self.directory
+    }
+}
+
 /// A copy of the script beside these checks: name and shell commands.
-fn script_with(checks: &[(&str, &str)]) -> TempDir {
+fn script_with(checks: &[(&str, &str)]) -> Scripts {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/soundness");
     fs::copy(script, directory.path().join("soundness")).unwrap();
@@ -20,10 +40,10 @@ fn script_with(checks: &[(&str, &str)]) -> TempDir {
         fs::write(&file, format!("#!/bin/sh\n{commands}\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    directory
+    Scripts { directory, _alone }
 }
 
-fn run(directory: &TempDir, arguments: &[&str]) -> (Option<i32>, Finished) {
+fn run(directory: &Scripts, arguments: &[&str]) -> (Option<i32>, Finished) {
     let mut command = runner::command(directory.path().join("soundness"), None);
     let finished = runner::run(command.args(arguments), Duration::from_secs(60));
     (finished.status.and_then(|status| status.code()), finished)
