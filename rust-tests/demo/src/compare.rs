@@ -44,7 +44,7 @@ pub fn compare(options: &Options) -> Result<Report, String> {
     Ok(Report {
         machine,
         simd: trial.run.simd,
-        air: trial.run.air,
+        air: options.air,
         rows_log2: trial.run.rows_log2,
         threads: trial.run.threads,
         phase: options.phase,

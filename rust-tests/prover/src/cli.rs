@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,12 +12,19 @@ use std::fmt;
 #[derive(Debug, Parser)]
 #[command(name = "prover", version)]
 pub struct Options {
-    /// What is proven
+    /// What is proven; with rows: of how many when none are asked for
     #[arg(long, value_enum, default_value_t = AirName::Poseidon2KoalaBear)]
     pub air: AirName,
 
-    /// Height of the trace, as a power of two; of several, one for each proof in turn, and the last one for the rest
-    /// [default: 17 for Poseidon2/KoalaBear, 14 for the hiding one, else 16]
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// What every prover is asked in the same words.
+#[derive(Args, Debug)]
+pub struct RunOptions {
+    /// Height of the trace or size of the circuit, as a power of two; of several, one for each proof in turn, and the
+    /// last one for the rest [default: that of the statement, see above]
     #[arg(long, value_name = "LOG2,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(8..=24))]
     pub rows_log2: Vec<u32>,
 
@@ -38,7 +45,7 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "TO", num_args = 0..=1, require_equals = true, default_missing_value = "stderr")]
     pub tracing: Option<TraceTo>,
 
-    /// Print the SHA-256 of each serialized proof, and fail if a proof differs from the first one of its height
+    /// Print the SHA-256 of each serialized proof, and fail if a proof differs from the first one of its size
     #[arg(long)]
     pub digest: bool,
 
@@ -63,12 +70,12 @@ pub struct Options {
     pub idle_ms: u64,
 }
 
-impl Options {
-    /// Height of the `number`th proof; the first one is 1.
-    pub fn rows_log2(&self, number: u32) -> u32 {
+impl RunOptions {
+    /// Size of the `number`th proof; the first one is 1. `default`: where none was asked for.
+    pub fn rows_log2(&self, number: u32, default: u32) -> u32 {
         let index = number as usize - 1;
-        let height = self.rows_log2.get(index).or(self.rows_log2.last());
-        height.copied().unwrap_or(self.air.default_rows_log2())
+        let size = self.rows_log2.get(index).or(self.rows_log2.last());
+        size.copied().unwrap_or(default)
     }
 }
 
@@ -77,15 +84,19 @@ impl Options {
 #[serde(rename_all = "kebab-case")]
 #[value(rename_all = "kebab-case")]
 pub enum AirName {
+    /// Poseidon1 over BabyBear, 2^16 rows
     #[serde(rename = "poseidon1-babybear")]
     #[value(name = "poseidon1-babybear")]
     Poseidon1BabyBear,
+    /// Poseidon2 over KoalaBear, 2^17 rows
     #[serde(rename = "poseidon2-koalabear")]
     #[value(name = "poseidon2-koalabear")]
     Poseidon2KoalaBear,
+    /// Poseidon2 over BabyBear, hiding, 2^14 rows
     #[serde(rename = "poseidon2-babybear-zk")]
     #[value(name = "poseidon2-babybear-zk")]
     Poseidon2BabyBearZk,
+    /// Keccak over KoalaBear, 2^16 rows
     Keccak,
 }
 
@@ -179,7 +190,7 @@ mod tests {
     fn the_last_height_goes_on() {
         let heights = |arguments: &[&str]| {
             let options = Options::try_parse_from(arguments).unwrap();
-            [1, 2, 3].map(|number| options.rows_log2(number))
+            [1, 2, 3].map(|number| options.run.rows_log2(number, 17))
         };
         assert_eq!(heights(&["prover"]), [17; 3]);
         assert_eq!(heights(&["prover", "--rows-log2", "12"]), [12; 3]);

@@ -14,8 +14,12 @@ pub struct Fingerprint {
 
 /// Serializes the proof and hashes the bytes.
 pub fn of(proof: &impl Serialize) -> Result<Fingerprint, String> {
-    let bytes = serialize(proof)?;
-    Ok(Fingerprint { sha256: sha256(&bytes), bytes: bytes.len() })
+    serialize(proof).map(|bytes| of_bytes(&bytes))
+}
+
+/// Of a proof that has been serialized.
+pub fn of_bytes(bytes: &[u8]) -> Fingerprint {
+    Fingerprint { sha256: sha256(bytes), bytes: bytes.len() }
 }
 
 /// As Plonky3's own programs do: postcard.

@@ -41,7 +41,7 @@ impl Output {
         }
         print(&format!(
             "{}, 2^{} rows: {} proofs, {} verified; allocator {}; {} threads; SIMD {}; Linux {}",
-            run.air,
+            run.statement,
             run.rows_log2,
             run.proofs,
             run.verified,

@@ -1,6 +1,5 @@
-//! The lines of `--json`: what the prover writes and the demo reads.
+//! The lines of `--json`: what every prover writes and the demo reads.
 
-use crate::cli::AirName;
 use serde::{Deserialize, Serialize};
 
 /// One line.
@@ -11,7 +10,7 @@ pub enum Line {
     Run(Run),
 }
 
-/// One proof. Times, CPU and faults cover the trace and the proof, on all threads.
+/// One proof. Times, CPU and faults cover the trace (or witness) and the proof, on all threads.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Proof {
     /// 1 for the first proof of the process.
@@ -39,7 +38,8 @@ pub struct Proof {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Run {
     pub pid: u32,
-    pub air: AirName,
+    /// As the command line takes it: of `--air`, or of `--system`.
+    pub statement: String,
     /// Of the last proof.
     pub rows_log2: u32,
     pub proofs: u32,

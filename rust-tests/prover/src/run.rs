@@ -1,12 +1,13 @@
 //! The loop: prove, verify, drop, report.
 
-use crate::airs::{Keccak, Poseidon1BabyBear, Poseidon2BabyBearZk, Poseidon2KoalaBear, Statement};
-use crate::cli::{AirName, Options, TraceTo};
+use crate::cli::{RunOptions, TraceTo};
 use crate::digest;
 use crate::measure::{allocators, kernel, milliseconds, simd, Cost, Moment, Resident};
 use crate::output::Output;
 use crate::record::{Proof, Run};
+use crate::system::System;
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{io, process, thread};
 use tracing_forest::printer::{Pretty, Printer};
@@ -14,20 +15,23 @@ use tracing_forest::ForestLayer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Does what the command line asks for. The first proof that is wrong ends the run.
-pub fn run(options: &Options) -> Result<(), String> {
+/// Makes the thread pool and the tracing layer that the command line asks for. Once per process, before any proof.
+pub fn start(options: &RunOptions) -> Result<(), String> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build_global()
         .map_err(|error| format!("no thread pool of {}: {error}", options.threads))?;
-    if let Some(to) = options.tracing {
-        start_tracing(to)?;
-    }
-    match options.air {
-        AirName::Poseidon1BabyBear => prove_all::<Poseidon1BabyBear>(options),
-        AirName::Poseidon2KoalaBear => prove_all::<Poseidon2KoalaBear>(options),
-        AirName::Poseidon2BabyBearZk => prove_all::<Poseidon2BabyBearZk>(options),
-        AirName::Keccak => prove_all::<Keccak>(options),
+    options.tracing.map_or(Ok(()), start_tracing)
+}
+
+/// What `main` returns: the reason goes to standard error, as one line.
+pub fn exit_code(program: &str, result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -42,15 +46,19 @@ fn start_tracing(to: TraceTo) -> Result<(), String> {
     .map_err(|error| format!("tracing: {error}"))
 }
 
-fn prove_all<S: Statement>(options: &Options) -> Result<(), String> {
+/// Does what the command line asks for. The first proof that is wrong ends the run.
+pub fn prove_all<S: System>(statement: &str, default_rows_log2: u32, options: &RunOptions) -> Result<(), String> {
     let mut output = Output::new(options.json);
     let mut first_digests = BTreeMap::new();
+    let mut prepared = None;
     for number in 1..=options.iterations {
         if number > 1 && options.sleep_ms > 0 {
             thread::sleep(Duration::from_millis(options.sleep_ms));
         }
-        let proof = prove_one::<S>(options, number)?;
-        let (first, digest) = first_digests.entry(proof.rows_log2).or_insert_with(|| (number, proof.digest.clone()));
+        let rows_log2 = options.rows_log2(number, default_rows_log2);
+        let system = prepare::<S>(&mut prepared, rows_log2)?;
+        let proof = prove_one(system, options, number, rows_log2)?;
+        let (first, digest) = first_digests.entry(rows_log2).or_insert_with(|| (number, proof.digest.clone()));
         if proof.digest != *digest {
             return Err(format!("proof {number} differs from proof {first}"));
         }
@@ -59,8 +67,8 @@ fn prove_all<S: Statement>(options: &Options) -> Result<(), String> {
     thread::sleep(Duration::from_millis(options.idle_ms));
     output.run(Run {
         pid: process::id(),
-        air: options.air,
-        rows_log2: options.rows_log2(options.iterations),
+        statement: statement.to_owned(),
+        rows_log2: options.rows_log2(options.iterations, default_rows_log2),
         proofs: options.iterations,
         verified: if options.no_verify { 0 } else { options.iterations },
         threads: rayon::current_num_threads(),
@@ -71,10 +79,22 @@ fn prove_all<S: Statement>(options: &Options) -> Result<(), String> {
     })
 }
 
-fn prove_one<S: Statement>(options: &Options, number: u32) -> Result<Proof, String> {
+/// Keys of the last size are kept, those of another one are dropped before new ones are made.
+fn prepare<S: System>(prepared: &mut Option<(u32, S)>, rows_log2: u32) -> Result<&S, String> {
+    if prepared.as_ref().is_some_and(|(size, _)| *size != rows_log2) {
+        *prepared = None;
+    }
+    if prepared.is_none() {
+        let system = S::prepare(rows_log2).map_err(|error| format!("2^{rows_log2} cannot be set up: {error}"))?;
+        *prepared = Some((rows_log2, system));
+    }
+    let (_, system) = prepared.as_ref().expect("just made where it was missing");
+    Ok(system)
+}
+
+fn prove_one<S: System>(system: &S, options: &RunOptions, number: u32, rows_log2: u32) -> Result<Proof, String> {
     let start = Moment::now()?;
-    let rows_log2 = options.rows_log2(number);
-    let made = if options.phase { zkalloc::phase(|| S::prove(rows_log2)) } else { S::prove(rows_log2) };
+    let made = if options.phase { zkalloc::phase(|| system.prove()) } else { system.prove() };
     let Cost { wall_ms, user_ms, system_ms, minor_faults } = start.cost()?;
     let proof = made.map_err(|error| format!("proof {number} cannot be made: {error}"))?;
 
@@ -84,10 +104,11 @@ fn prove_one<S: Statement>(options: &Options, number: u32) -> Result<Proof, Stri
         None
     } else {
         let start = Instant::now();
-        S::verify(&proof).map_err(|error| format!("proof {number} does not verify: {error}"))?;
+        system.verify(&proof).map_err(|error| format!("proof {number} does not verify: {error}"))?;
         Some(milliseconds(start.elapsed()))
     };
-    let fingerprint = options.digest.then(|| digest::of(&proof)).transpose()?;
+    let bytes = options.digest.then(|| system.serialize(&proof)).transpose()?;
+    let fingerprint = bytes.map(|bytes| digest::of_bytes(&bytes));
     drop(proof);
 
     let resident = Resident::read()?;

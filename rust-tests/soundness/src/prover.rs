@@ -1,9 +1,9 @@
-//! Runs the `prover` of this workspace and reads what it says.
+//! Runs a prover of this workspace and reads what it says.
 
 use crate::runner;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Far beyond any run of these tests, on a busy machine too.
@@ -12,9 +12,24 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// What to prove.
 #[derive(Clone, Copy)]
 pub struct Task {
-    pub air: &'static str,
+    /// Finds the program.
+    pub program: fn() -> PathBuf,
+    /// The option that chooses among its statements, and the value.
+    pub statement: [&'static str; 2],
     pub rows_log2: u32,
     pub proofs: usize,
+}
+
+impl Task {
+    /// A statement of `prover`.
+    pub const fn air(air: &'static str, rows_log2: u32, proofs: usize) -> Self {
+        Self { program: plonky3, statement: ["--air", air], rows_log2, proofs }
+    }
+}
+
+fn plonky3() -> PathBuf {
+    let build = "cargo build --release --manifest-path rust-tests/Cargo.toml --package prover";
+    runner::built("ZKALLOC_PROVER", "rust-tests/target/release/prover", build)
 }
 
 /// Why there are no digests.
@@ -56,10 +71,8 @@ fn require_engaged(json: &str, phases: usize) -> Result<(), String> {
 }
 
 fn prove(task: Task, library: Option<&Path>, environment: &[(&str, &str)]) -> Result<Vec<String>, String> {
-    let build = "cargo build --release --manifest-path rust-tests/Cargo.toml --package prover";
-    let prover = runner::built("ZKALLOC_PROVER", "rust-tests/target/release/prover", build);
-    let mut command = runner::command(prover, library);
-    command.args(["--air", task.air]);
+    let mut command = runner::command((task.program)(), library);
+    command.args(task.statement);
     command.args(["--rows-log2", &task.rows_log2.to_string()]);
     command.args(["--iterations", &task.proofs.to_string()]);
     command.args(["--threads", "2", "--phase", "--tracing", "--digest", "--json"]);

@@ -9,8 +9,8 @@ const PROOFS: usize = 100;
 /// The trace's height is chosen for time: a hundred proofs of each statement in 10 to 30 seconds on two processors.
 fn proves_the_same(air: &'static str, rows_log2: u32) {
     // Two are enough: inputs are fixed, and the prover fails where a proof differs from its first.
-    let expected = prover::reference(Task { air, rows_log2, proofs: 2 });
-    let digests = prover::under(&runner::library(), &[], Task { air, rows_log2, proofs: PROOFS });
+    let expected = prover::reference(Task::air(air, rows_log2, 2));
+    let digests = prover::under(&runner::library(), &[], Task::air(air, rows_log2, PROOFS));
     assert_eq!(digests, Ok(vec![expected[0].clone(); PROOFS]));
 }
 

@@ -101,7 +101,7 @@ regressions! {
     spans_2000: env!("CARGO_BIN_EXE_spans"), &["2000"];
 }
 
-const TRACED: Task = Task { air: "poseidon2-koalabear", rows_log2: 10, proofs: 3 };
+const TRACED: Task = Task::air("poseidon2-koalabear", 10, 3);
 
 #[test]
 fn the_traced_prover_is_clean_at_every_threshold() {
