@@ -1,5 +1,7 @@
 # vm.overcommit_memory: what the kernel promises of memory that nobody has touched yet.
 setting=/proc/sys/vm/overcommit_memory
+# Blocks of which little is touched are many here: khugepaged would make all of each resident, in time.
+set_to never /sys/kernel/mm/transparent_hugepage/enabled
 for value in 0 1; do
     set_to $value $setting
     expect 0 'smaller arena' ZK_ALLOC_THP=never overflow limit 8192
