@@ -328,9 +328,8 @@ impl Machine {
             self.look_at_grant(&grant, bytes, 1)?;
             look_at_paint(grant.address, block, block.usable)?;
             self.note_new(&grant);
-            // Its contents went along: what is there now is nobody's.
-            paint(address, block);
-            return self.free(by, address);
+            // Its contents went along: what is there now is nobody's, and not to be written to.
+            return self.release(cursor, address);
         }
         let Some(new) = self.allocate(by, bytes, 1, false)? else { return Ok(()) };
         let kept = block.usable.min(bytes);
