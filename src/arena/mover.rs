@@ -57,7 +57,6 @@ impl Arena {
         for pool in self.pools.iter().rev() {
             while moved < wanted {
                 let Some((donor, touched)) = self.take_resident(pool) else { break };
-                slot.set_holes();
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 self.put_giver(donor, touched);
                 moved += units;
@@ -143,6 +142,8 @@ impl Arena {
         let touched = from.touched.load(Relaxed).div_ceil(UNIT);
         let units = touched.min(most);
         let source = touched - units;
+        // What lies behind the donor's last touched byte comes along.
+        to.set_holes();
         for unit in 0..units {
             // Before the move: a child forked in the middle of it must take the pages for dirty (I2).
             let raise = || self.set_touched(to, (at + unit + 1) * UNIT);

@@ -304,3 +304,20 @@ fn a_span_in_a_slot_that_is_far_too_large_ends_where_its_blocks_end() {
     assert_eq!(arena.release(None, small.address).map(|block| block.usable), Ok(64));
     arena.region.discard();
 }
+
+/// What lies behind the last touched byte of pages that were moved was never the pattern.
+#[test]
+fn moved_pages_are_no_write_after_free() {
+    let options = Options { limit_bytes: 8 << 30, nodes: 1, huge_large: None, huge_small: None };
+    let arena = Arena::new(Region::reserve().expect("address space"), &options).with_freed(Freed::Poisoned);
+    let giver = arena.take_slot(size::class_of(3)).expect("room");
+    let touched = 2 * UNIT + 4096;
+    arena.touch(&arena.slots[giver as usize], touched);
+    arena.fill_free(arena.region.unit_address(giver as usize), touched);
+    arena.move_out(giver, 1);
+    assert_eq!(arena.slots[giver as usize].touched.load(Ordering::Relaxed), UNIT, "the kernel moves pages");
+    let grant = arena.allocate(None, 3 << 20, 1).expect("room");
+    assert_eq!(grant.dirty, grant.usable, "the slot with the moved pages");
+    assert_eq!(arena.look_for_writes(&grant), Ok(()));
+    arena.region.discard();
+}
