@@ -320,7 +320,7 @@ impl Arena {
         self.pop(self.pool(class, node), end)
     }
 
-    fn pop(&self, pool: &SlotList, end: End) -> Option<u32> {
+    pub(super) fn pop(&self, pool: &SlotList, end: End) -> Option<u32> {
         // A glance without the lock: an empty pool costs a load. Whoever frees a slot just now is not waited for.
         if pool.end(end) == 0 {
             return None;

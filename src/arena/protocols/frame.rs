@@ -4,7 +4,7 @@
 
 use super::world;
 use crate::arena::region::Region;
-use crate::arena::size::{self, SLOT_CLASSES, UNIT};
+use crate::arena::size::{self, UNIT};
 use crate::arena::slot::{End, State};
 use crate::arena::{Arena, Found, Misuse, Options, SLOT_NODES};
 use crate::sync::model::{self, JoinHandle};
@@ -174,9 +174,8 @@ impl Arena {
             touched += slot.touched.load(Relaxed);
         });
         assert_eq!(self.free_resident_bytes(), touched);
-        let queues = (0..SLOT_CLASSES).flat_map(|class| (0..SLOT_NODES).map(move |node| (class, node)));
-        let pooled = queues.map(|(class, node)| std::iter::from_fn(move || self.pop_slot(class, node, End::Front)));
-        assert_eq!(pooled.map(Iterator::count).sum::<usize>(), slots);
+        let pooled = self.pools.iter().map(|pool| std::iter::from_fn(|| self.pop(pool, End::Front)).count());
+        assert_eq!(pooled.sum::<usize>(), slots);
     }
 
     /// The sums of touched bytes are those of the slots, and nobody gives pages away.
