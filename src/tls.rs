@@ -1,4 +1,5 @@
-//! What the library keeps per thread, in one word: the cursor (Uninit, Ready, TornDown) its setting, and how deep it is inside the library.
+//! What the library keeps per thread, in one word: the cursor (Uninit, Ready, TornDown), and how deep it is inside the
+//! library.
 #![forbid(unsafe_code)]
 
 use crate::broken::{self, Broken};

@@ -99,19 +99,19 @@ static void pages(void) {
     before = say_pages("large", before, total);
     /* One block of each size: no span is full. */
     size_t sparse = count, touched = 0;
-    for (size_t size = 64 * KIB; size <= MIB; size += 64 * KIB) {
+    for (size_t size = medium; size <= MIB; size += medium) {
         count += make(count, size, size);
         touched += size;
     }
-    CHECK(count - sparse == 16 && zk_owns(blocks[sparse]));
+    CHECK(count - sparse == MIB / medium && zk_owns(blocks[sparse]));
     before = say_pages(", few medium", before, touched);
     size_t more = make(count, total, medium);
     CHECK(more == total / medium && zk_owns(blocks[count]));
     say_pages(", many medium", before, total);
     dprintf(1, "\n");
     drop(0, sparse, large);
-    for (size_t i = 0; i < 16; i++) {
-        drop(sparse + i, 1, (i + 1) * 64 * KIB);
+    for (size_t size = medium; size <= MIB; size += medium) {
+        drop(sparse++, 1, size);
     }
     drop(count, more, medium);
 }

@@ -263,7 +263,7 @@ const DENSE_POOLS: usize = HUGE_UNITS - 1;
 
 impl Arena {
     /// Where slots of a class queue in their own zone.
-    fn pool(&self, class: usize, node: usize) -> &SlotList {
+    pub(super) fn pool(&self, class: usize, node: usize) -> &SlotList {
         &self.pools[node * POOLS + DENSE_POOLS + class]
     }
 
@@ -313,11 +313,6 @@ impl Arena {
     /// Takes a slot from a node's pool, or else from that of the next one.
     fn pop_near<'a>(&'a self, here: usize, pool: impl Fn(usize) -> &'a SlotList) -> Option<u32> {
         (0..self.nodes).find_map(|node| self.pop(pool((here + node) % self.nodes), End::Front))
-    }
-
-    #[cfg(test)]
-    pub(super) fn pop_slot(&self, class: usize, node: usize, end: End) -> Option<u32> {
-        self.pop(self.pool(class, node), end)
     }
 
     pub(super) fn pop(&self, pool: &SlotList, end: End) -> Option<u32> {

@@ -1,12 +1,13 @@
 //! The atomics and the lock's shadow under a model checker (`--cfg loom` or `--cfg shuttle`, tests only), and the mutants.
 //!
 //! A checker's own atomics cannot be zero pages, as the library's tables are. So an atomic here is only its first value;
-//! what it holds lives in a checker's atomic that is found by address and is new in every interleaving. The library's code, its statics and its tables are checked as they are.
+//! what it holds lives in a checker's atomic that is found by address and is new in every interleaving. The library's
+//! code, its statics and its tables are checked as they are.
 //!
 //! loom explores one order of two operations only when they depend on each other, remembers only the last operation on
 //! an object, and takes loads for independent of loads. So it does not see that a write of one thread may come before a
-//! load of another when the first thread has loaded the object itself in between (arena/protocols/mod.rs has a test). Here every
-//! load begins with a store to a gate of its atomic, so that loads depend on each other as well; not where nobody writes
+//! load of another when the first thread has loaded the object itself in between (arena/protocols/mod.rs has a test).
+//! Here every load begins with a store to a gate of its atomic, so that loads depend on each other as well; not where nobody writes
 //! while there are threads, which shows in a first round of exploring.
 #![forbid(unsafe_code)]
 

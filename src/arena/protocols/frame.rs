@@ -143,7 +143,7 @@ impl Arena {
     }
 
     fn use_slot(&self, prepare: impl FnOnce(u32)) {
-        let Some(head) = self.pop_slot(0, 0, End::Front) else { return };
+        let Some(head) = self.pop(self.pool(0, 0), End::Front) else { return };
         prepare(head);
         let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
         let found = world::read(start);

@@ -265,6 +265,11 @@ impl Machine {
         look_at_paint(address, block, block.usable)?;
         self.sabotage_block(Defect::ForgetsDirt, address);
         let cursor = self.cursor(by);
+        self.release_once(cursor, address)
+    }
+
+    /// A second free is told from the first.
+    fn release_once(&mut self, cursor: Option<u32>, address: usize) -> Check {
         self.release(cursor, address)?;
         self.sabotage(Defect::ForgetsFree);
         let again = self.arena.release(cursor, address);
@@ -329,7 +334,7 @@ impl Machine {
             look_at_paint(grant.address, block, block.usable)?;
             self.note_new(&grant);
             // Its contents went along: what is there now is nobody's, and not to be written to.
-            return self.release(cursor, address);
+            return self.release_once(cursor, address);
         }
         let Some(new) = self.allocate(by, bytes, 1, false)? else { return Ok(()) };
         let kept = block.usable.min(bytes);
