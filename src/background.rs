@@ -13,6 +13,7 @@ use crate::pressure::{self, LOOK_MS};
 use crate::report;
 use crate::retention::WORTH_A_THREAD_BYTES;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::system::heap_top;
 use crate::tls::Busy;
 use core::ffi::c_void;
 use core::ptr;
@@ -179,8 +180,11 @@ impl Idle {
         };
         if !is_used && decay_ms.is_some_and(is_over) {
             let given = arena.trim(0);
-            if given > 0 && config::get(Key::Verbose) == 1 {
-                report::line(format_args!("idle for {idle_ms} ms: {} MiB given back", given >> 20));
+            // The models have no heap beside the arena.
+            let is_heap_trimmed = !cfg!(modelled) && heap_top::give_back(arena.live_bytes() as usize);
+            if (given > 0 || is_heap_trimmed) && config::get(Key::Verbose) == 1 {
+                let heap = if is_heap_trimmed { ", and what glibc's heap kept" } else { "" };
+                report::line(format_args!("idle for {idle_ms} ms: {} MiB given back{heap}", given >> 20));
             }
             if arena.activity() == activity {
                 return None;

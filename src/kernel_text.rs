@@ -34,6 +34,13 @@ pub fn stall_total(text: &str) -> Option<u64> {
     line.rsplit_once("total=")?.1.trim().parse().ok()
 }
 
+/// From `/proc/PID/statm`: pages that are resident, and no file's.
+pub fn anonymous_pages(text: &str) -> Option<u64> {
+    let mut numbers = text.split_whitespace().skip(1).map(str::parse);
+    let (resident, shared): (u64, u64) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(resident.saturating_sub(shared))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +54,12 @@ mod tests {
         assert_eq!(number_after("max\n", ""), None);
         assert_eq!(number_after("", ""), None);
         assert_eq!(number_after("MemTotal: 9 kB\nMemAvailable:   70 kB\n", "MemAvailable:"), Some(70));
+    }
+
+    #[test]
+    fn anonymous_pages_are_resident_without_shared_ones() {
+        assert_eq!(anonymous_pages("1000 70 20 5 0 60 0\n"), Some(50));
+        assert_eq!(anonymous_pages("1000 70"), None);
     }
 
     #[test]

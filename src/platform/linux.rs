@@ -249,6 +249,19 @@ fn filters() -> i64 {
     })
 }
 
+/// Has glibc give its free pages back, under its own locks. True: some went.
+#[cfg(target_env = "gnu")]
+pub fn trim_next_heap() -> bool {
+    // SAFETY: takes no pointer.
+    with_errno_kept(|| unsafe { libc::malloc_trim(0) }) != 0
+}
+
+/// Another libc is not made to keep anything.
+#[cfg(not(target_env = "gnu"))]
+pub fn trim_next_heap() -> bool {
+    false
+}
+
 /// The NUMA node the calling thread runs on. No system call with glibc: a filter may forbid this one.
 pub fn numa_node() -> usize {
     let mut node: libc::c_uint = 0;

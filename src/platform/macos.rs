@@ -184,6 +184,11 @@ pub fn is_newly_filtered() -> bool {
     false
 }
 
+/// Its own allocator is not made to keep anything.
+pub fn trim_next_heap() -> bool {
+    false
+}
+
 /// Nothing to register: libSystem calls the fork hooks of the library's zone, after everybody's handlers and its own.
 pub fn at_fork(_prepare: ForkHandler, _parent: ForkHandler, _child: ForkHandler) -> bool {
     true
