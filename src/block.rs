@@ -45,7 +45,7 @@ impl Block {
 }
 
 /// From this size on zeroes go past the caches: the line that is overwritten need not be read first, and what the program
-/// has in its caches stays there (docs/decisions/0006-zeroing.md).
+/// has in its caches stays there (docs/decisions/0006-growth-and-zeroing.md).
 const STREAM_MIN_BYTES: usize = 1 << 20;
 
 /// # Safety

@@ -32,8 +32,8 @@ protections! {
     Zeroing = "zeroing";
     /// I2: pages that the kernel refused to take back count as zeroed.
     RefusedPurge = "refused-purge";
-    /// I2: a slot's pages count as used only after they were moved there.
-    MoveOrder = "move-order";
+    /// I2, I5: a child uses the slot to which pages were just being moved.
+    HalfMoved = "half-moved";
     /// I1: a thread that has given its cursor back goes on using it.
     TornDown = "torn-down";
     /// I1: `realloc` takes a block of the next allocator into the arena.
@@ -116,10 +116,14 @@ protections! {
     LostGrowth = "lost-growth";
     /// I8: pages are counted as given back, and kept.
     GiveBack = "give-back";
+    /// I8: a slot that the kernel will not take pages of keeps others from giving theirs back.
+    Pinned = "pinned";
     /// I8: `trim` leaves dead pages between live blocks.
     DeadPages = "dead-pages";
     /// I8: idling gives nothing back.
     Decay = "decay";
+    /// I8: what glibc's heap keeps on the library's account stays when the program idles.
+    HeapTop = "heap-top";
     /// I8: a program that computes counts as idle: its proof faults memory in again that it has just freed.
     Computing = "computing";
     /// I8: the end of a phase gives nothing back.

@@ -101,7 +101,8 @@ fn try_allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
     }
     let mut block = Block::from_arena(grant.address)?;
     if zeroed && !broken::is(Broken::Zeroing) {
-        block.zero(grant.dirty.min(bytes));
+        // Also what lies behind the bytes asked for: `malloc_usable_size` says that it is the program's, too.
+        block.zero(grant.dirty);
     }
     Some(block)
 }

@@ -1,7 +1,7 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
  * Usage: give_back medium | computing | child | signals | during-trim | prefault | prefault-idle | prefault-option |
- *                  prefault-kept | locked | parallel */
+ *                  prefault-kept | locked | pinned | parallel */
 #include "check.h"
 #include "deny.h"
 #include <dirent.h>
@@ -245,6 +245,25 @@ static void parallel(void) {
     CHECK(most >= (sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 5 : 4));
 }
 
+/* A program that frees memory which it had locked, as one does that keeps a key there: only that stays. */
+static void pinned(void) {
+    enum { BLOCKS = 64 };
+    void *blocks[BLOCKS], *large = malloc(128 * MIB);
+    CHECK(large != NULL);
+    memset(large, 1, 128 * MIB);
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK((blocks[i] = malloc(4 * MIB)) && zk_owns(blocks[i]));
+        memset(blocks[i], 1, 4 * MIB);
+    }
+    CHECK(mlock((char *)large + MIB, 1) == 0 && mlock(blocks[0], 1) == 0);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    free(large);
+    (void)zk_trim(0);
+    CHECK(resident_bytes() < 32 * MIB);
+}
+
 /* The kernel refuses to drop locked pages: they keep their old data, also after the span that held them is gone. */
 static void locked(void) {
     enum { SIZE = 7168, BLOCKS = 100 };
@@ -297,6 +316,8 @@ int main(int argc, char **argv) {
         signals();
     } else if (strcmp(name, "parallel") == 0) {
         parallel();
+    } else if (strcmp(name, "pinned") == 0) {
+        pinned();
     } else {
         CHECK(strcmp(name, "locked") == 0);
         locked();

@@ -103,6 +103,20 @@ static void twice_after_realloc(void) {
     misuse(block);
 }
 
+/* The block took its pages along, and its place in them, to a slot where others start elsewhere. */
+static void twice_after_growth(void) {
+    (void)arena_block(8 * MIB); /* or both slots would have the same colour */
+    void *small = arena_block(9 * MIB);
+    memset(small, 1, 9 * MIB);
+    void *volatile block = realloc(small, 20 * MIB);
+    CHECK(block && zk_owns(block) && read_stats().moved_bytes > 0);
+    free(block);
+    void *volatile other = arena_block(22 * MIB);
+    CHECK(other != block && (uintptr_t)other / 4096 == (uintptr_t)block / 4096);
+    free(other);
+    misuse(block);
+}
+
 static void twice_in_child(void) {
     void *volatile block = arena_block(MEDIUM);
     free(block);
@@ -151,6 +165,7 @@ static int run(const char *name) {
     CASE("double-remote-local", twice_remote(0))
     CASE("double-remote-remote", twice_remote(1))
     CASE("double-after-realloc", twice_after_realloc())
+    CASE("double-after-growth", twice_after_growth())
     CASE("double-in-child", twice_in_child())
     CASE("interior-medium", interior(MEDIUM, 64))
     CASE("interior-medium-odd", interior(MEDIUM, 1))

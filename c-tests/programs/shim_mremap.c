@@ -3,7 +3,8 @@
  *   old     the target is unmapped and the call fails with EFAULT, as older kernels do when the source is several mappings
  *   stolen  the same, and somebody else maps these addresses before the library can
  *   slow    the call succeeds and the thread is preempted behind it
- * The first moves succeed, so that a refusal also meets slots that already hold moved pages. */
+ * The first moves succeed, so that a refusal also meets slots that already hold moved pages: five of them, or as many as
+ * ZK_TEST_GOOD_MOVES says. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,7 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { GOOD_MOVES = 5 };
+static unsigned long good_moves(void) {
+    const char *text = getenv("ZK_TEST_GOOD_MOVES");
+    return text ? strtoul(text, NULL, 10) : 5;
+}
 
 extern unsigned long shim_mremap_calls;
 extern unsigned char *volatile shim_stolen;
@@ -34,7 +38,7 @@ void *mremap(void *from, size_t from_bytes, size_t to_bytes, int flags, ...) {
             errno = EPERM;
             return MAP_FAILED;
         }
-        if (call > GOOD_MOVES) {
+        if (call > good_moves()) {
             (void)munmap(to, to_bytes);
             if (strcmp(mode, "stolen") == 0 && !shim_stolen) {
                 int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;

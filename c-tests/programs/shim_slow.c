@@ -1,7 +1,7 @@
 /* System calls made slow, so that a fork falls into the middle of what the library does around one for certain.
  * Loaded in front of libzkalloc. The program arms it for one call: 'p' mprotect (a slot is carved, under a lock),
- * 'a' madvise (trim, under a lock), 'm' mremap (pages have been moved, and nothing was noted since), 'r' mmap (addresses
- * are reserved, under a lock). */
+ * 'a' madvise (trim, under a lock), 'm' mremap (pages have been moved, and nothing was noted since), 'h' the same, which fails
+ * after the kernel has unmapped the target, 'r' mmap (addresses are reserved, under a lock). */
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -48,6 +48,12 @@ void *mremap(void *from, size_t from_bytes, size_t to_bytes, int flags, ...) {
     va_start(rest, flags);
     void *to = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
     va_end(rest);
+    if ((flags & MREMAP_FIXED) && shim_slow_armed == 'h') {
+        (void)munmap(to, to_bytes);
+        delay('h');
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     void *moved = (void *)syscall(SYS_mremap, from, from_bytes, to_bytes, flags, to);
     if (flags & MREMAP_FIXED) {
         int error = errno;

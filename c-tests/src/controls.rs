@@ -61,7 +61,20 @@ pub const CONTROLS: &[Control] = &[
         env: NO_DECAY,
         front: Some("shim_slow.c"),
         without: CheckFails("zk_owns(block) && all_zero(block, TARGET)"),
-        ..Control::new("I2", "move-order", "fork_window.c")
+        ..Control::new("I2", "half-moved", "fork_window.c")
+    },
+    Control {
+        args: &["hole"],
+        env: NO_DECAY,
+        front: Some("shim_slow.c"),
+        without: CheckFails("status == 0"),
+        ..Control::new("I5", "half-moved", "fork_window.c")
+    },
+    Control {
+        args: &["pinned"],
+        env: NO_DECAY,
+        without: CheckFails("resident_bytes() < 32 * MIB"),
+        ..Control::new("I8", "pinned", "give_back.c")
     },
     Control {
         env: &[("ZK_ALLOC_MIN_BYTES", "0")],
@@ -340,6 +353,13 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I1", "lost-growth", "growth.c")
     },
     Control {
+        args: &["idle"],
+        env: &[("ZK_ALLOC_DECAY_MS", "200")],
+        without: CheckFails("is_gone == goes_back"),
+        ..Control::new("I8", "heap-top", "small_heap.c")
+    },
+    Control {
+        args: &["proofs"],
         without: CheckFails("round < 2 || faults() - before < 100"),
         ..Control::new("I6", "show-large", "small_heap.c")
     },

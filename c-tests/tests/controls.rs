@@ -35,7 +35,7 @@ controls! {
     i1_trim_live = "trim-live";
     i2_zeroing = "zeroing";
     i2_refused_purge = "refused-purge";
-    i2_move_order = "move-order";
+    i2_i5_half_moved = "half-moved";
     i3_busy = "busy";
     i3_i5_nested = "nested";
     i3_bootstrap = "bootstrap";
@@ -77,6 +77,8 @@ controls! {
     i8_dead_pages = "dead-pages";
     i8_decay = "decay";
     i8_computing = "computing";
+    i8_heap_top = "heap-top";
+    i8_pinned = "pinned";
     i8_budget = "budget";
     i8_retain = "retain";
     i8_prefault = "prefault";

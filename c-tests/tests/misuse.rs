@@ -2,7 +2,7 @@
 
 use c_tests::Build;
 
-const DOUBLE_FREE: [&str; 13] = [
+const DOUBLE_FREE: [&str; 14] = [
     "double-medium",
     "double-smallest",
     "double-mebibyte",
@@ -15,6 +15,7 @@ const DOUBLE_FREE: [&str; 13] = [
     "double-remote-local",
     "double-remote-remote",
     "double-after-realloc",
+    "double-after-growth",
     "double-in-child",
 ];
 

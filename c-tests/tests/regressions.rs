@@ -57,8 +57,18 @@ fn contents_outlive_growth() {
     assert_eq!(Build::new("growth.c").preloaded().finish().expect_quiet_success().stdout, plain);
     let shim = Build::shared("shim_mremap.c").program();
     for mremap in ["deny", "old", "stolen"] {
-        quiet(preload_both(Build::new("growth.c").preloaded().env("ZK_TEST_MREMAP", mremap), &shim, &library()));
+        // At the first unit of a block's, in its middle, in a later block's.
+        for good_moves in ["0", "5", "17"] {
+            let run = Build::new("growth.c").preloaded();
+            let run = run.envs(&[("ZK_TEST_MREMAP", mremap), ("ZK_TEST_GOOD_MOVES", good_moves)]);
+            quiet(preload_both(run, &shim, &library()));
+        }
     }
+}
+
+#[test]
+fn memory_that_the_program_locked_keeps_no_other() {
+    give_back("pinned", "-1");
 }
 
 #[test]
@@ -120,7 +130,16 @@ fn the_summary_stays_out_of_the_programs_files() {
 
 #[test]
 fn small_blocks_are_not_faulted_in_again() {
-    quiet(Build::new("small_heap.c").preloaded());
+    for blocks in ["proofs", "huge"] {
+        quiet(Build::new("small_heap.c").preloaded().args([blocks]));
+    }
+}
+
+#[test]
+fn what_glibc_was_made_to_keep_goes_back_if_that_is_soon_done() {
+    for heap in ["idle", "large"] {
+        quiet(Build::new("small_heap.c").preloaded().args([heap]).env("ZK_ALLOC_DECAY_MS", "200"));
+    }
 }
 
 #[test]

@@ -63,16 +63,12 @@ impl Arena {
             return Ok(false);
         }
         new.set_holes();
-        // Before the moves: a child forked in the middle of them must take the pages for dirty (I2).
-        self.set_touched(new, end * UNIT);
-        for unit in kept..end {
-            let done = self.move_unit(from as usize + unit, head as usize + unit);
-            if done != Move::Done {
-                if !broken::is(Broken::LostGrowth) {
-                    self.region.copy(head as usize + kept, from as usize + kept, (unit - kept) * UNIT);
-                }
-                return if done == Move::Lost { Err(Lost) } else { Ok(false) };
+        let (units, done) = self.move_units((from, kept), (head, kept), end - kept);
+        if done != Move::Done {
+            if !broken::is(Broken::LostGrowth) {
+                self.region.copy(head as usize + kept, from as usize + kept, units * UNIT);
             }
+            return if done == Move::Lost { Err(Lost) } else { Ok(false) };
         }
         self.region.copy(from as usize, head as usize, kept * UNIT);
         self.set_touched(old, kept * UNIT);

@@ -6,23 +6,26 @@ use super::slot::{End, Slot, State, Word, LARGE_CLASS};
 use super::{Arena, Found, Grant, Misuse};
 use crate::sync::Ordering::Relaxed;
 
-/// Starts of large blocks differ by multiples of a cache line up to this, where there is room: arrays of equal size
+/// Starts of large blocks differ by multiples of two cache lines up to this, where there is room: arrays of equal size
 /// then do not fall on the same sets of the first-level caches, which are indexed by the offset in a page.
 const COLOUR_BYTES: usize = 4096;
+const COLOUR_STEP: usize = 2 * GRANULE;
+/// For `Slot::handed`, which has a bit for each.
+const _: () = assert!(COLOUR_BYTES / COLOUR_STEP <= u32::BITS as usize);
 
-/// A slot's colour. It stays the same, so that an address that was freed before is known as such.
+/// A slot's colour.
 fn colour(head: u32) -> usize {
     // Odd steps visit all colours before any comes again.
-    head as usize * 27 * GRANULE % COLOUR_BYTES
+    head as usize * 27 * COLOUR_STEP % COLOUR_BYTES
 }
 
-/// For `Slot::handed`: where large blocks have started since the slot was last a span.
-fn start_flag(head: u32, offset: usize) -> u32 {
-    match offset {
-        0 => 1,
-        offset if offset == colour(head) => 2,
+/// For `Slot::handed`, by which an address that was freed before is known as such.
+fn start_flag(offset: usize) -> u32 {
+    if offset < COLOUR_BYTES && offset % COLOUR_STEP == 0 {
+        1 << (offset / COLOUR_STEP)
+    } else {
         // Aligned to more than a unit: the last one is known by `Slot::offset`.
-        _ => 0,
+        0
     }
 }
 
@@ -39,7 +42,6 @@ impl Arena {
         let offset = if align > GRANULE {
             start.next_multiple_of(align) - start
         } else {
-            // With its colour or without: two places where blocks of a slot start, so that both can be remembered.
             Some(colour(head)).filter(|colour| colour + bytes <= slot.bytes()).unwrap_or(0)
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
@@ -55,7 +57,7 @@ impl Arena {
         let slot = &self.slots[head as usize];
         let start = self.region.unit_address(head as usize);
         let started = if slot.word().class() == LARGE_CLASS { slot.handed.load(Relaxed) } else { 0 };
-        slot.handed.store(started | start_flag(head, offset), Relaxed);
+        slot.handed.store(started | start_flag(offset), Relaxed);
         slot.offset.store(offset, Relaxed);
         slot.usable.store(usable, Relaxed);
         let old = self.touch(slot, offset + usable);
@@ -75,7 +77,7 @@ impl Arena {
         let is_inside = offset > start && offset - start < usable;
         if live && is_start {
             Ok(Found::Large { head })
-        } else if (is_start || slot.handed.load(Relaxed) & start_flag(head, offset) != 0) && !(live && is_inside) {
+        } else if (is_start || slot.handed.load(Relaxed) & start_flag(offset) != 0) && !(live && is_inside) {
             Err(Misuse::DoubleFree)
         } else {
             Err(Misuse::InvalidPointer)

@@ -4,7 +4,6 @@
 use super::size::{self, UNIT};
 use super::slot::{End, State, Word, LARGE_CLASS};
 use super::Arena;
-use crate::broken::{self, Broken};
 use crate::platform::{self, Move};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use Ordering::Relaxed;
@@ -58,7 +57,7 @@ impl Arena {
             while moved < wanted {
                 let Some((donor, touched)) = self.take_resident(pool) else { break };
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
-                self.put_giver(donor, touched);
+                self.put_giver(donor, touched, End::Back);
                 moved += units;
                 self.count_moved(units * UNIT);
                 match end {
@@ -119,7 +118,7 @@ impl Arena {
     }
 
     /// Moves the pages of one unit to another, whose own pages are gone then. Once this was refused nothing is moved any more.
-    pub(super) fn move_unit(&self, from: usize, to: usize) -> Move {
+    fn move_unit(&self, from: usize, to: usize) -> Move {
         if !self.mover.may_move(self.carved_units()) {
             return Move::Refused;
         }
@@ -129,6 +128,22 @@ impl Arena {
             self.advise_zone(to);
         }
         done
+    }
+
+    /// Moves so many units, from a slot and a unit of it on to another slot and a unit of that, both in the caller's hands.
+    /// How many were moved, and why no more.
+    pub(super) fn move_units(&self, from: (u32, usize), to: (u32, usize), units: usize) -> (usize, Move) {
+        let slot = &self.slots[to.0 as usize];
+        slot.receiving(|| {
+            for unit in 0..units {
+                let done = self.move_unit(from.0 as usize + from.1 + unit, to.0 as usize + to.1 + unit);
+                if done != Move::Done {
+                    return (unit, done);
+                }
+                self.set_touched(slot, (to.1 + unit + 1) * UNIT);
+            }
+            (units, Move::Done)
+        })
     }
 
     pub(super) fn count_moved(&self, bytes: usize) {
@@ -144,21 +159,11 @@ impl Arena {
         let source = touched - units;
         // What lies behind the donor's last touched byte comes along.
         to.set_holes();
-        for unit in 0..units {
-            // Before the move: a child forked in the middle of it must take the pages for dirty (I2).
-            let raise = || self.set_touched(to, (at + unit + 1) * UNIT);
-            if !broken::is(Broken::MoveOrder) {
-                raise();
-            }
-            let done = self.move_unit(donor as usize + source + unit, head as usize + at + unit);
-            if done != Move::Done {
-                // What was moved already lay in front of what was not: the donor keeps its end, with holes before it.
-                from.set_holes();
-                return (unit, done);
-            }
-            if broken::is(Broken::MoveOrder) {
-                raise();
-            }
+        let (moved, end) = self.move_units((donor, source), (head, at), units);
+        if end != Move::Done {
+            // What was moved already lay in front of what was not: the donor keeps its end, with holes before it.
+            from.set_holes();
+            return (moved, end);
         }
         self.set_touched(from, source * UNIT);
         if source == 0 {

@@ -22,6 +22,9 @@ fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
 const WORTH_A_CYCLE_BYTES: i64 = 64 << 20;
 /// A program without phases has ended a cycle when less than the peak divided by this is live.
 const CYCLE_FALL: i64 = 8;
+/// In one pool, so many slots of which the kernel will not take back what it is to: all of them under a filter, or those that
+/// a program has locked.
+const MOST_REFUSALS: u32 = 8;
 /// For `Arena::low`.
 pub(super) const NO_TAIL: i64 = -1;
 
@@ -62,7 +65,8 @@ impl Arena {
             }
         }
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
-        let left = surplus.saturating_sub(given);
+        // Whole units: what does not fill one would take one all the same, and as many faults as that has pages.
+        let left = surplus.saturating_sub(given) / UNIT * UNIT;
         self.purge(self.free_resident.load(Relaxed).saturating_sub(left), left, |_, _| None);
         Ok(())
     }
@@ -83,39 +87,55 @@ impl Arena {
     pub(super) fn purge(&self, keep: usize, most: usize, resident: impl Fn(usize, usize) -> Option<usize>) -> usize {
         let (mut given, mut left) = (0, most);
         for pool in self.pools.iter().rev() {
-            loop {
+            let mut refusals = 0;
+            while refusals < MOST_REFUSALS {
                 let surplus = self.free_resident.load(Relaxed).saturating_sub(keep).min(left);
                 if surplus == 0 {
                     break;
                 }
                 let Some((head, touched)) = self.take_resident(pool) else { break };
-                let slot = &self.slots[head as usize];
-                let rest = (touched.saturating_sub(surplus) / UNIT) * UNIT;
+                let wanted = (touched.saturating_sub(surplus) / UNIT) * UNIT;
                 let start = self.region.unit_address(head as usize);
-                let end = touched.next_multiple_of(UNIT);
                 // No lock is held here: allocation never waits for the kernel.
-                let resident = resident(start + rest, end - rest);
-                let purged = self.region.purge(start + rest, start + end);
-                if purged > 0 {
-                    self.set_touched(slot, rest);
-                    left = left.saturating_sub(touched - rest);
+                let resident = resident(start + wanted, touched.next_multiple_of(UNIT) - wanted);
+                let rest = self.purge_end(head, touched, wanted);
+                if rest == wanted {
                     given += resident.unwrap_or_else(|| self.resident_in(head, touched) - rest);
-                    if rest == 0 {
-                        slot.clear_holes();
-                    }
                 } else {
-                    // Some of it may be gone.
-                    slot.set_holes();
+                    given += touched - rest;
+                    refusals += if broken::is(Broken::Pinned) { MOST_REFUSALS } else { 1 };
                 }
-                self.put_giver(head, touched);
-                if purged == 0 {
-                    // The kernel refuses: what is resident stays so.
-                    break;
-                }
+                left = left.saturating_sub(touched - rest);
+                // What stays resident is used first, and is in nobody's way at the back.
+                self.put_giver(head, touched, if rest == wanted { End::Back } else { End::Front });
             }
         }
         self.purged_bytes.fetch_add(given as u64, Relaxed);
         given
+    }
+
+    /// Gives pages of a slot that the caller holds back, of which so much was touched, down to unit boundary `wanted`, or,
+    /// where the kernel refuses (a program that freed memory which it had locked), as far as it goes. What is touched then.
+    fn purge_end(&self, head: u32, touched: usize, wanted: usize) -> usize {
+        let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
+        let end = touched.next_multiple_of(UNIT);
+        let mut rest = wanted;
+        if self.region.purge(start + wanted, start + end) == 0 {
+            rest = touched;
+            for unit in (wanted..end).step_by(UNIT).rev() {
+                if self.region.purge(start + unit, start + unit + UNIT) == 0 {
+                    break;
+                }
+                rest = unit;
+            }
+            // Some of what was refused may be gone.
+            slot.set_holes();
+        }
+        self.set_touched(slot, rest);
+        if rest == 0 {
+            slot.clear_holes();
+        }
+        rest
     }
 
     /// The free slot with pages that has been in a pool longest, `Held`, and its touched bytes. It is to give pages away,
@@ -139,10 +159,10 @@ impl Arena {
     }
 
     /// Puts a slot from `take_resident` back; it had so many touched bytes then.
-    pub(super) fn put_giver(&self, head: u32, touched: usize) {
+    pub(super) fn put_giver(&self, head: u32, touched: usize, end: End) {
         let slot = &self.slots[head as usize];
         slot.set_word(slot.word().with_state(State::Limbo));
-        self.put_slot(head, End::Back);
+        self.put_slot(head, end);
         self.giving.fetch_sub(touched, Relaxed);
     }
 

@@ -78,6 +78,8 @@ impl Word {
 const HOLES: u32 = 1 << 31;
 /// In `Slot::node`: its pages are kept out of core dumps.
 const UNDUMPED: u32 = 1 << 30;
+/// In `Slot::node`: pages are being moved to it.
+const RECEIVES: u32 = 1 << 29;
 
 /// The descriptor of a slot. All zero is valid, and means uncarved.
 #[derive(Default)]
@@ -88,7 +90,7 @@ pub struct Slot {
     next: AtomicU32,
     prev: AtomicU32,
     units: AtomicU32,
-    /// NUMA node, [`HOLES`] and [`UNDUMPED`].
+    /// NUMA node, [`HOLES`], [`UNDUMPED`] and [`RECEIVES`].
     node: AtomicU32,
     /// Cursor of the thread that owns the span, plus one.
     pub owner: AtomicU32,
@@ -96,7 +98,8 @@ pub struct Slot {
     pub charged: AtomicU32,
     /// The block that the owner freed last, plus one.
     pub hint: AtomicU32,
-    /// Blocks below this index have been handed out since the slot became this span; where large blocks have started.
+    /// Blocks below this index have been handed out since the slot became this span; or a bit for each colour at which large
+    /// blocks have started.
     pub handed: AtomicU32,
     /// Bytes from the slot's start that may be resident and hold old data. Everything beyond reads as zero.
     pub touched: AtomicUsize,
@@ -163,7 +166,7 @@ impl Slot {
     }
 
     fn node(&self) -> usize {
-        (self.node.load(Relaxed) & !(HOLES | UNDUMPED)) as usize
+        (self.node.load(Relaxed) & !(HOLES | UNDUMPED | RECEIVES)) as usize
     }
 
     pub fn has_holes(&self) -> bool {
@@ -194,6 +197,20 @@ impl Slot {
         } else {
             self.node.fetch_and(!UNDUMPED, Relaxed);
         }
+    }
+
+    /// True: what lies in it may be neither its own pages nor mapped at all.
+    pub fn receives(&self) -> bool {
+        self.node.load(Relaxed) & RECEIVES != 0
+    }
+
+    /// For whoever holds the slot alone: `body` moves pages to it, and notes them as touched.
+    pub fn receiving<T>(&self, body: impl FnOnce() -> T) -> T {
+        // Release, both times: what a forked child finds is no older than the flag.
+        self.node.fetch_or(RECEIVES, Release);
+        let done = body();
+        self.node.fetch_and(!RECEIVES, Release);
+        done
     }
 
     #[cfg(test)]

@@ -37,6 +37,8 @@ fn charge(slot: &Slot, blocks: i32) -> i32 {
     charged
 }
 
+/// Spans that a refill makes: a trim may just hold all blocks of one, and of the next.
+const NEW_TRIES: usize = 4;
 /// Partly free spans that a refill looks at before it takes a new slot.
 const PARTIAL_TRIES: usize = 4;
 
@@ -100,13 +102,18 @@ impl Arena {
                 return Some(grant);
             }
         }
-        let head = self.new_span(class, cursor.fills_spans(class))?;
-        let guard = bin.lock.lock();
-        let emptied = self.let_go(cursor, class);
-        self.adopt(cursor, class, head);
-        drop(guard);
-        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
-        self.take_block(head, class)
+        for _ in 0..NEW_TRIES {
+            let head = self.new_span(class, cursor.fills_spans(class))?;
+            let guard = bin.lock.lock();
+            let emptied = self.let_go(cursor, class);
+            self.adopt(cursor, class, head);
+            drop(guard);
+            emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+            if let Some(grant) = self.take_block(head, class) {
+                return Some(grant);
+            }
+        }
+        None
     }
 
     /// For threads without a cursor: takes one block of a span without keeping the span.
@@ -127,10 +134,15 @@ impl Arena {
             }
             head = next;
         }
-        let head = self.new_span(class, false)?;
-        let grant = self.take_block(head, class);
-        self.disown(head, class);
-        grant
+        for _ in 0..NEW_TRIES {
+            let head = self.new_span(class, false)?;
+            let grant = self.take_block(head, class);
+            self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
+            if grant.is_some() {
+                return grant;
+            }
+        }
+        None
     }
 
     /// A slot made into an empty span, in the caller's hands; where huge pages are if it will be filled.
@@ -303,6 +315,7 @@ impl Arena {
                     slot.set_word(Word::new(State::Full, word.class(), count));
                     self.settle_unowned(head, class);
                 }
+                State::Held if slot.receives() && !broken::is(Broken::HalfMoved) => self.forsake(head),
                 State::Held | State::Limbo => {
                     // Whoever held it may have been about to fill, move or purge it.
                     slot.set_holes();

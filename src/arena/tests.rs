@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::arena::size::{MEDIUM_MAX, UNIT};
+use crate::arena::slot::End;
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 
@@ -168,7 +169,7 @@ fn pages_that_are_given_away_are_not_in_use() {
     let (giver, touched) = arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool)).unwrap();
     assert_eq!(touched >> 20, 512);
     cycle(64 << 20);
-    arena.put_giver(giver, touched);
+    arena.put_giver(giver, touched, End::Back);
     // The average of a cycle of 512 MiB and one of 64, and the slack.
     let keep = arena.end_cycle();
     assert!(keep >> 20 <= (512 + 64) / 2 + 20, "{} MiB", keep >> 20);

@@ -202,8 +202,8 @@ impl Machine {
         }
         if zeroed {
             let mut token = Token::from_arena(grant.address).ok_or("a block at 0")?;
-            token.zero(grant.dirty.min(bytes));
-            ensure!(is_zero(grant.address, bytes), "calloc of {bytes} bytes returned old data");
+            token.zero(grant.dirty);
+            ensure!(is_zero(grant.address, grant.usable), "calloc of {bytes} bytes returned old data");
         }
         self.note_new(&grant);
         Ok(Some(grant.address))
