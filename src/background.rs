@@ -1,7 +1,7 @@
 //! The background thread: gives memory back and faults it in, so that no proof waits for that.
 //!
-//! It is started when there is something to do, has every signal blocked, holds no lock while it waits, never ends, and
-//! dies with fork: the child starts its own on demand.
+//! It is started by a request for memory once the arena holds much, has every signal blocked, holds no lock while it waits,
+//! and dies with fork: the child starts its own. `free` starts none: libc frees under the locks that starting one takes.
 #![forbid(unsafe_code)]
 
 use crate::arena::{global, Arena};
@@ -24,6 +24,8 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 static WISHES: AtomicU32 = AtomicU32::new(0);
 /// True while nothing but a wish would wake the thread.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
+/// The process that this memory is of.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// When it may be tried again to start the thread, after a refusal. Under `RUNNING`.
 static NEXT_START_NS: AtomicU64 = AtomicU64::new(0);
 /// Time stands still in a model.
@@ -34,46 +36,78 @@ static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
 /// Bytes to fault in; 0: no wish.
 static PREFAULT: AtomicUsize = AtomicUsize::new(0);
 
-/// Much memory is free: somebody has to watch whether it is used again, or wanted elsewhere. Called after every large free.
+/// Much memory is in use: somebody has to watch what becomes of it. Called after every request of some size.
+#[inline]
+pub fn ensure() {
+    if !RUNNING.load(Relaxed) {
+        start_once();
+    }
+}
+
+/// Much memory is free: it may be used again, or wanted elsewhere. Called after every large free.
 #[inline]
 pub fn wake_to_watch() {
-    if !RUNNING.load(Relaxed) || ASLEEP.load(Relaxed) {
+    if ASLEEP.load(Relaxed) && RUNNING.load(Relaxed) {
         wake();
     }
 }
 
 /// Has free memory beyond `keep` bytes given back. False: there is no thread to do it.
 pub fn purge_soon(keep: usize) -> bool {
+    // Acquire: pairs with the Release in `start_once`.
+    if !RUNNING.load(Acquire) {
+        return false;
+    }
     // No store, for which loom knows no place among swaps.
     PURGE_TO.swap(keep, Relaxed);
-    wake()
+    wake();
+    true
 }
 
-/// Has memory faulted in. False: there is no thread to do it.
+/// Has memory faulted in. False: there is no thread to do it, and none can be started.
 pub fn prefault_soon(bytes: usize) -> bool {
-    PREFAULT.fetch_max(bytes, Relaxed);
-    let awake = wake();
-    if !awake {
-        PREFAULT.store(0, Relaxed);
+    if !start_once() {
+        return false;
     }
-    awake
+    PREFAULT.fetch_max(bytes, Relaxed);
+    wake();
+    true
+}
+
+/// The main thread ends while others go on. libc ends the process with its last thread, which must be the program's.
+pub fn retire() {
+    if broken::is(Broken::Retire) {
+        return;
+    }
+    config::set(Key::Background, 0);
+    if RUNNING.load(Relaxed) {
+        wake();
+    }
 }
 
 #[cold]
-fn wake() -> bool {
-    if !RUNNING.swap(true, AcqRel) && !start() {
-        RUNNING.store(false, Release);
-        return false;
-    }
+fn wake() {
     ASLEEP.store(false, Relaxed);
     // Release: pairs with the Acquire in `run`, so that the wish is seen with the change.
     WISHES.fetch_add(1, Release);
     platform::futex_wake(&WISHES, 1);
-    true
 }
 
-/// False: the system refuses, or has done so lately. Whoever frees something asks again, and each refusal costs a stack.
+/// True: there is a thread.
+#[cold]
+fn start_once() -> bool {
+    let is_there = RUNNING.swap(true, AcqRel) || start();
+    if !is_there {
+        RUNNING.store(false, Release);
+    }
+    is_there
+}
+
+/// False: the system refuses, or has done so lately. Whoever asks for memory asks again, and each refusal costs a stack.
 fn start() -> bool {
+    if is_in_shared_memory() && !broken::is(Broken::SharedMemory) {
+        return false;
+    }
     let now_ns = platform::now_ns();
     if now_ns < NEXT_START_NS.load(Relaxed) && !broken::is(Broken::Impatient) {
         return false;
@@ -85,8 +119,20 @@ fn start() -> bool {
     started
 }
 
+/// The library was loaded into this process.
+pub fn note_process() {
+    PROCESS.store(platform::process_id(), Relaxed);
+}
+
+/// True: the caller is a child that shares the parent's memory, as after vfork, and would take a thread along when it ends.
+/// Not asked where a filter may forbid it.
+fn is_in_shared_memory() -> bool {
+    !platform::is_newly_filtered() && platform::process_id() != PROCESS.load(Relaxed)
+}
+
 /// In a forked child, which has no such thread.
 pub fn forget_in_child() {
+    note_process();
     RUNNING.store(false, Relaxed);
     ASLEEP.store(false, Relaxed);
     NEXT_START_NS.store(0, Relaxed);
@@ -96,12 +142,20 @@ pub fn forget_in_child() {
 }
 
 extern "C" fn run(_: *mut c_void) -> *mut c_void {
-    // Nothing that this thread asks for goes to the arena.
-    let _busy = Busy::enter();
-    platform::name_thread(c"zkalloc");
-    if let Some(arena) = global::get() {
-        serve(arena, || true);
+    {
+        // Nothing that this thread asks for goes to the arena.
+        let _busy = Busy::enter();
+        platform::name_thread(c"zkalloc");
+        if config::get(Key::Verbose) == 0 && !broken::is(Broken::Descriptors) {
+            // What it reads must not take a number that the program expects to get.
+            platform::leave_descriptors();
+        }
+        if let Some(arena) = global::get() {
+            serve(arena, || true);
+        }
     }
+    // If it is the last thread now, libc runs the program's exit handlers in it.
+    platform::unblock_signals();
     ptr::null_mut()
 }
 
@@ -118,7 +172,7 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
         if bytes != 0 {
             prefault::run(arena, bytes);
         }
-        if !goes_on() {
+        if !goes_on() || config::get(Key::Background) == 0 {
             return;
         }
         let may_sleep = match idle.look(arena) {

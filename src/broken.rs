@@ -80,8 +80,20 @@ protections! {
     Threshold = "threshold";
     /// I6: the environment of a privileged process is obeyed.
     Privileged = "privileged";
-    /// I6: the background thread comes with the first free.
+    /// I6: the background thread comes with the first request.
     LateThread = "late-thread";
+    /// I6: `free` starts the background thread, whatever locks its caller holds.
+    FreeStarts = "free-starts";
+    /// I6: the background thread goes on when the main thread has ended: the process never ends.
+    Retire = "retire";
+    /// I6: the background thread is started by whatever `pthread_create` the process has.
+    ThreadHook = "thread-hook";
+    /// I6: the background thread opens files among the program's.
+    Descriptors = "descriptors";
+    /// I6: a program whose own allocator goes past the library gets an arena for what it does not define.
+    PastUs = "past-us";
+    /// I5: a child that shares the parent's memory starts the background thread for both.
+    SharedMemory = "shared-memory";
     /// I7: a background thread that may not sleep goes on without.
     Sleepless = "sleepless";
     /// I7: a line for a pipe that nobody reads ends the program.

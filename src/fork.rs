@@ -78,5 +78,6 @@ pub extern "C" fn in_child() {
         arena.rebuild_in_child();
     }
     stats::note_fork_in_child();
+    tls::set_main();
     tls::clear_busy();
 }

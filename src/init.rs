@@ -11,7 +11,7 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
 use crate::system::heap_top;
 use crate::system::interposed::Interposed;
 use crate::tls::{self, Busy, CursorState};
-use crate::{fork, report, retention, router, stats, system, trace};
+use crate::{background, fork, report, retention, router, stats, system, trace};
 use core::ffi::c_void;
 use Ordering::Relaxed;
 
@@ -39,10 +39,17 @@ pub fn start() {
     broken::read_environment();
     system::look_ahead();
     system::warm_up();
+    platform::find_thread_start();
     if platform::MAY_MISS_FUNCTIONS {
         look_at_loader();
     }
     config::read_environment();
+    if system::is_bypassed() && !broken::is(Broken::PastUs) {
+        config::set(Key::Mode, MODE_OFF);
+        if config::get(Key::Verbose) == 1 {
+            report::line(format_args!("the process's malloc and free go past the library: it serves nothing"));
+        }
+    }
     if config::get(Key::Poison) == 1 && config::get(Key::Wipe) == 1 {
         report::line(format_args!(
             "ZK_ALLOC_POISON=1 overrides ZK_ALLOC_WIPE=1: freed memory is overwritten with a pattern, not with zeroes"
@@ -53,7 +60,13 @@ pub fn start() {
     if let Some(key) = platform::create_exit_key(leave_thread) {
         // Here, and not with the arena: by then the program may have taken every key there is.
         EXIT_KEY.store(key, Relaxed);
+        if platform::is_main_thread() {
+            // Its end matters whether it ever has a cursor or not.
+            tls::set_main();
+            platform::at_thread_exit(key, 1);
+        }
     }
+    background::note_process();
     // Here, and not with the arena: by then a filter may forbid these calls.
     platform::note_filters();
     PROCESSORS.store(platform::processors(), Relaxed);
@@ -195,6 +208,9 @@ pub fn enter_thread(arena: &'static Arena) -> Option<u32> {
 /// Runs as a thread ends, among the destructors of its other keys: those that come later do without a cursor.
 extern "C" fn leave_thread(_: *mut c_void) {
     let _busy = Busy::enter();
+    if tls::Thread::current().is_main() {
+        background::retire();
+    }
     let CursorState::Ready(index) = tls::Thread::current().cursor() else { return };
     if broken::is(Broken::ThreadExit) {
         return;

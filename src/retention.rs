@@ -12,7 +12,9 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::system::heap_top;
 use Ordering::Relaxed;
 
-/// From this much free resident memory on it is worth a thread to give it back.
+/// Requests and frees of less than this are followed by nothing here.
+pub const WORTH_A_LOOK_BYTES: usize = 4096;
+/// From this much memory on it is worth a thread to give it back.
 pub const WORTH_A_THREAD_BYTES: usize = 64 << 20;
 
 /// A program that marks no phases is not asked more often than this whether it has finished something large: what looks
@@ -28,6 +30,18 @@ static LAST_USE_NS: AtomicU64 = AtomicU64::new(0);
 pub fn before_alloc(arena: &Arena, bytes: usize) {
     if config::get(Key::Background) == 0 && bytes > MEDIUM_MAX {
         decay_inside_call(arena);
+    }
+}
+
+/// After a request was served.
+#[inline]
+pub fn after_alloc(arena: &Arena, bytes: usize) {
+    let is_watched = config::get(Key::Background) != 0 && config::get(Key::DecayMs) != 0 && bytes >= WORTH_A_LOOK_BYTES;
+    if is_watched
+        && !broken::is(Broken::FreeStarts)
+        && (arena.has_held(WORTH_A_THREAD_BYTES) || broken::is(Broken::LateThread))
+    {
+        background::ensure();
     }
 }
 
@@ -47,8 +61,10 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
         if bytes > MEDIUM_MAX {
             decay_inside_call(arena);
         }
-    } else if config::get(Key::DecayMs) != 0 && (arena.may_hold(WORTH_A_THREAD_BYTES) || broken::is(Broken::LateThread))
-    {
+    } else if config::get(Key::DecayMs) != 0 && arena.may_hold(WORTH_A_THREAD_BYTES) {
+        if broken::is(Broken::FreeStarts) {
+            background::ensure();
+        }
         background::wake_to_watch();
     }
 }

@@ -10,7 +10,7 @@ use crate::arena::{global, Arena, Misuse};
 use crate::block::Block;
 use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_AUTO, MODE_OFF};
-use crate::retention;
+use crate::retention::{self, WORTH_A_LOOK_BYTES};
 use crate::sync::{AtomicUsize, Ordering};
 use crate::tls::{self, Busy, CursorState, Thread};
 use crate::{init, report, stats, trace};
@@ -19,9 +19,6 @@ use Ordering::Relaxed;
 
 /// In mode auto, the request that shows that a program is worth an arena.
 pub const ENGAGE_BYTES: usize = 1 << 20;
-
-/// Frees of less than this do not lead to memory being given back.
-const WORTH_A_LOOK_BYTES: usize = 4096;
 
 static GATE: AtomicUsize = AtomicUsize::new(usize::MAX);
 pub static PHASES: Phases = Phases::new();
@@ -96,6 +93,7 @@ fn try_allocate(bytes: usize, align: usize, zeroed: bool) -> Option<Block> {
         stats::count_overflow(bytes);
         return None;
     };
+    retention::after_alloc(arena, bytes);
     if arena.is_poisoned() {
         arena.look_for_writes(&grant).unwrap_or_else(|misuse| misused(misuse, grant.address));
     }
@@ -139,7 +137,7 @@ pub fn release(arena: &'static Arena, block: Block) {
     let is_nested = tls::is_nested();
     let cursor = if is_nested { None } else { cursor(arena, thread) };
     match arena.release(cursor, address) {
-        // A nested call waits for no lock, and what the loader frees, all of it small, must not start a thread.
+        // A nested call waits for no lock.
         Ok(block) if block.is_worth_a_look && block.usable >= WORTH_A_LOOK_BYTES && !is_nested => {
             retention::after_free(arena, block.usable, PHASES.counts().0 > 0)
         }
@@ -178,6 +176,7 @@ pub fn grow(arena: &'static Arena, block: &Block, bytes: usize) -> Option<Block>
     let _busy = Busy::enter();
     retention::before_alloc(arena, bytes);
     let grant = arena.grow(cursor(arena, thread), block.address(), bytes)?;
+    retention::after_alloc(arena, bytes);
     Block::from_arena(grant.address)
 }
 

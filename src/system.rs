@@ -13,6 +13,7 @@ use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void, CStr};
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
+use interposed::Interposed;
 use Ordering::{Acquire, Relaxed, Release};
 
 /// A function of the next allocator. Until that is found, the pointer leads to a stand-in that finds it and calls it:
@@ -133,6 +134,25 @@ pub fn look_ahead() {
         }
     }
     platform::clear_symbol_error();
+}
+
+/// True: what the process calls `malloc` or `free` is neither the library's nor passes on to it. A wrapper in front does pass
+/// on; but a program, or a library in front, that takes its memory elsewhere would be handed arena blocks by those functions
+/// of the family that it does not define.
+pub fn is_bypassed() -> bool {
+    let front = [c"malloc", c"free"].map(platform::first_symbol);
+    let is_foreign = front.iter().any(|symbol| !symbol.is_null() && !platform::is_own_code(*symbol));
+    platform::clear_symbol_error();
+    if !is_foreign || front.iter().any(|symbol| symbol.is_null()) {
+        return false;
+    }
+    let [malloc, free] = front;
+    // SAFETY: the symbol of this name, of this C type.
+    let malloc: extern "C" fn(usize) -> *mut c_void = unsafe { core::mem::transmute(malloc) };
+    // SAFETY: as above.
+    let free: unsafe extern "C" fn(*mut c_void) = unsafe { core::mem::transmute(free) };
+    // SAFETY: the block just made, or null.
+    Interposed::look(|| unsafe { free(malloc(1)) }) != Interposed::Both
 }
 
 /// Frees a block that may be of an allocator in front of the library, which does not export the function that the program

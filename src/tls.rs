@@ -7,6 +7,8 @@ use crate::platform;
 
 /// No arena calls from this thread (`zk_set_thread_enabled(0)`).
 const EXCLUDED: u64 = 1 << 32;
+/// The process's main thread.
+const MAIN: u64 = 1 << 33;
 /// One level of being inside the library: what the thread asks for meanwhile goes to the next allocator.
 const BUSY: u64 = 1 << 40;
 const BUSY_DEPTH: u64 = !0 << 40;
@@ -39,6 +41,10 @@ impl Thread {
         self.0 & EXCLUDED != 0
     }
 
+    pub fn is_main(self) -> bool {
+        self.0 & MAIN != 0
+    }
+
     #[inline]
     pub fn is_busy(self) -> bool {
         self.0 & BUSY_DEPTH != 0 && !broken::is(Broken::Busy)
@@ -61,6 +67,11 @@ pub fn set_cursor(state: CursorState) {
         CursorState::TornDown => TORN_DOWN,
     };
     platform::set_thread_word(platform::thread_word() & !CURSOR | value);
+}
+
+/// The calling thread is the process's main one.
+pub fn set_main() {
+    platform::set_thread_word(platform::thread_word() | MAIN);
 }
 
 /// The previous setting.

@@ -5,6 +5,7 @@
  *        limits alive <threads>     threads that are alive at once, each with blocks
  *        limits narrow              an address space of 39 bits
  *        limits data <MiB>          RLIMIT_DATA, which charges for writable memory as strict overcommit does
+ *        limits late as|data        RLIMIT_AS or RLIMIT_DATA of 4 GiB once large blocks were used
  *        limits pages <bytes>       a page size that sysconf reports (shim_page.c)
  *        limits proofs <MiB>        big and small proofs in turn: never more than 1.3 times the big one in memory
  *        limits busy                four times as many threads as processors
@@ -212,6 +213,24 @@ static void data(size_t limit) {
     check_nothing_lives();
 }
 
+static void *nothing(void *unused) { return unused; }
+
+static void late(int resource) {
+    free(make_block(LARGE, 1));
+    const struct rlimit space = {4 * GIB, 4 * GIB};
+    CHECK(setrlimit(resource, &space) == 0);
+    enum { BLOCKS = 64 };
+    void *blocks[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = make_block(i % 2 ? LARGE : 100000, i);
+    }
+    for (size_t i = 0; i < BLOCKS; i++) {
+        drop_block(blocks[i], i % 2 ? LARGE : 100000, i);
+    }
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0);
+}
+
 static void page_size(size_t page) {
     CHECK((size_t)sysconf(_SC_PAGESIZE) == page);
     engage_arena();
@@ -324,6 +343,8 @@ int main(int argc, char **argv) {
         narrow();
     } else if (strcmp(name, "data") == 0) {
         data(number(value));
+    } else if (strcmp(name, "late") == 0) {
+        late(argc > 2 && strcmp(argv[2], "as") == 0 ? RLIMIT_AS : RLIMIT_DATA);
     } else if (strcmp(name, "pages") == 0) {
         page_size(number(value));
     } else if (strcmp(name, "proofs") == 0) {

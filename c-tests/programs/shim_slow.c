@@ -1,9 +1,12 @@
 /* System calls made slow, so that a fork falls into the middle of what the library does around one for certain.
  * Loaded in front of libzkalloc. The program arms it for one call: 'p' mprotect (a slot is carved, under a lock),
  * 'a' madvise (trim, under a lock), 'm' mremap (pages have been moved, and nothing was noted since), 'h' the same, which fails
- * after the kernel has unmapped the target, 'r' mmap (addresses are reserved, under a lock). */
+ * after the kernel has unmapped the target, 'r' mmap (addresses are reserved, under a lock),
+ * 'o' open of a file of /proc (its descriptor is taken). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -61,4 +64,16 @@ void *mremap(void *from, size_t from_bytes, size_t to_bytes, int flags, ...) {
         errno = error;
     }
     return moved;
+}
+
+int open(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int mode = flags & O_CREAT ? va_arg(rest, int) : 0;
+    va_end(rest);
+    int file = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    if (strncmp(path, "/proc/", 6) == 0) {
+        delay('o');
+    }
+    return file;
 }

@@ -53,6 +53,8 @@ pub struct Control {
     /// Shared objects to load in front of the library, and behind it.
     pub front: Option<&'static str>,
     pub behind: Option<&'static str>,
+    /// Another, whose path the program finds in ZK_TEST_PLUGIN.
+    pub plugin: Option<&'static str>,
     /// May take the right to lock all memory.
     pub locks_memory: bool,
     /// Runs with more rights than its user has, and linked with the library instead of preloaded.
@@ -93,6 +95,7 @@ impl Control {
             env: &[],
             front: None,
             behind: None,
+            plugin: None,
             locks_memory: false,
             privileged: false,
             with: Ending::Quiet,
@@ -147,6 +150,7 @@ impl Control {
             .map(|path| path.display().to_string())
             .collect();
         let mut variables = vec![("LD_PRELOAD", preload.join(":")), ("ZK_TEST_PRELOAD", "1".to_owned())];
+        variables.extend(shim(self.plugin).map(|path| ("ZK_TEST_PLUGIN", path.display().to_string())));
         variables.extend(left_out.map(|name| ("ZKALLOC_BROKEN", name.to_owned())));
         variables.extend(self.env.iter().map(|&(name, value)| (name, value.to_owned())));
         let program = Build::new(self.source).program();

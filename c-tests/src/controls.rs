@@ -70,6 +70,34 @@ pub const CONTROLS: &[Control] = &[
         without: CheckFails("status == 0"),
         ..Control::new("I5", "half-moved", "fork_window.c")
     },
+    Control { args: &["main-exit"], ..Control::new("I6", "retire", "background.c") },
+    Control {
+        args: &["plugin"],
+        plugin: Some("plugin_tls.c"),
+        // The child waits for itself; SIGALRM is blocked by then.
+        without: Hangs,
+        ..Control::new("I6", "free-starts", "background.c")
+    },
+    Control {
+        args: &["hook"],
+        front: Some("shim_thread_hook.c"),
+        without: Hangs,
+        ..Control::new("I6", "thread-hook", "background.c")
+    },
+    Control {
+        args: &["vfork"],
+        env: &[("ZK_ALLOC_DECAY_MS", "200")],
+        without: CheckFails("falls_below(64 * MIB, WAIT_MS)"),
+        ..Control::new("I5", "shared-memory", "background.c")
+    },
+    Control {
+        args: &["descriptors"],
+        env: NO_DECAY,
+        front: Some("shim_slow.c"),
+        without: CheckFails("again == file"),
+        ..Control::new("I6", "descriptors", "background.c")
+    },
+    Control { without: Signal(libc::SIGABRT), ..Control::new("I6", "past-us", "own_malloc.c") },
     Control {
         args: &["pinned"],
         env: NO_DECAY,
@@ -109,7 +137,10 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         with: SameAsPlain,
-        without: CheckFails("all_zero(blocks[i], round % 2 ? SIZES[s] : SIZES[s] - SIZES[s] / 8)"),
+        without: OneOf(&[
+            CheckFails("all_zero(blocks[i], round % 2 ? SIZES[s] : SIZES[s] - SIZES[s] / 8)"),
+            CheckFails("!zk_owns || !zk_owns(blocks[i]) || all_zero(blocks[i], malloc_usable_size(blocks[i]))"),
+        ]),
         ..Control::new("I4", "usable", "contract_memory.c")
     },
     Control {

@@ -58,6 +58,12 @@ controls! {
     i6_threshold = "threshold";
     i6_privileged = "privileged";
     i6_late_thread = "late-thread";
+    i6_retire = "retire";
+    i6_free_starts = "free-starts";
+    i6_thread_hook = "thread-hook";
+    i5_shared_memory = "shared-memory";
+    i6_descriptors = "descriptors";
+    i6_past_us = "past-us";
     i6_early = "early";
     i7_sleepless = "sleepless";
     i7_write_signals = "write-signals";

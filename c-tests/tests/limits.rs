@@ -38,6 +38,15 @@ fn an_address_space_of_39_bits() {
     finish(limits(&["narrow"]));
 }
 
+/// A late limit on addresses finds those of the arena (docs/SUPPORTED.md); on data it does not, and there is a way out.
+#[test]
+fn a_limit_that_comes_late() {
+    let late = |resource| Build::new("limits.c").preloaded().args(["late", resource]);
+    finish(late("data"));
+    finish(late("as").env("ZK_ALLOC_MODE", "off"));
+    assert!(!late("as").finish().status.success(), "docs/SUPPORTED.md says that this cannot work");
+}
+
 /// `vm.overcommit_memory=2` charges a process as RLIMIT_DATA does: for writable memory, touched or not.
 #[test]
 fn writable_memory_is_scarce() {

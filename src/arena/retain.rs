@@ -252,6 +252,12 @@ impl Arena {
         self.sum(|counters| &counters.allocs).wrapping_add(self.sum(|counters| &counters.frees))
     }
 
+    /// True: so much has been live at once.
+    #[inline]
+    pub fn has_held(&self, bytes: usize) -> bool {
+        self.peak.load(Relaxed) >= bytes as i64
+    }
+
     /// True: so much may be free and resident that it is worth giving back when nobody uses the arena.
     #[inline]
     pub fn may_hold(&self, bytes: usize) -> bool {

@@ -1,8 +1,10 @@
 //! What ELF files and their loader give: symbols in link order, and thread-local storage that needs no call.
 //! Unsafe: calls into the loader, and reads the thread pointer.
 
+use crate::broken::{self, Broken};
 use core::arch::{asm, global_asm};
 use core::ffi::{c_char, c_void, CStr};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 /// The next definition of `name` in link order, or null.
 pub fn next_symbol(name: &CStr) -> *mut c_void {
@@ -33,6 +35,42 @@ pub fn is_own_code(address: *const c_void) -> bool {
 pub fn clear_symbol_error() {
     // SAFETY: no arguments.
     unsafe { libc::dlerror() };
+}
+
+/// libc's own `pthread_create`, if [`find_thread_start`] has found it.
+static LIBC_CREATE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Like `pthread_create`.
+pub(super) type ThreadStart = unsafe extern "C" fn(
+    *mut libc::pthread_t,
+    *const libc::pthread_attr_t,
+    extern "C" fn(*mut c_void) -> *mut c_void,
+    *mut c_void,
+) -> libc::c_int;
+
+/// Looks for libc's own `pthread_create`: one that a tool has put in front of it may take a lock under which that tool
+/// asks for memory.
+pub fn find_thread_start() {
+    if cfg!(target_env = "gnu") && !broken::is(Broken::ThreadHook) {
+        // SAFETY: a C string; nothing is loaded that is not.
+        let libc = unsafe { libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+        if !libc.is_null() {
+            // SAFETY: a handle that was just opened, and a C string.
+            LIBC_CREATE.store(unsafe { libc::dlsym(libc, c"pthread_create".as_ptr()) }, Relaxed);
+        }
+        clear_symbol_error();
+    }
+}
+
+/// What starts a thread.
+pub(super) fn thread_start() -> ThreadStart {
+    let found = LIBC_CREATE.load(Relaxed);
+    if found.is_null() {
+        libc::pthread_create
+    } else {
+        // SAFETY: the symbol of this name, of this C type.
+        unsafe { core::mem::transmute::<*mut c_void, ThreadStart>(found) }
+    }
 }
 
 /// The loader finds functions by name: all that the library exports, or none.

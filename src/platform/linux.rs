@@ -225,6 +225,23 @@ pub fn name_thread(name: &core::ffi::CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
+pub fn is_main_thread() -> bool {
+    // SAFETY: takes no pointer.
+    let thread = unsafe { libc::gettid() };
+    thread as u32 == super::process_id()
+}
+
+/// The calling thread shares the program's open files no longer, and has none. Nothing, where an old kernel does not know
+/// how to, or a filter may not know the call.
+pub fn leave_descriptors() {
+    if filters() >> 32 != 0 || is_newly_filtered() {
+        return;
+    }
+    let unshare: libc::c_uint = 1 << 1;
+    // SAFETY: only this thread's own table of descriptors is emptied.
+    with_errno_kept(|| unsafe { libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, unshare) });
+}
+
 /// What the thread that loaded the library was allowed.
 static FILTERS_AT_LOAD: AtomicI64 = AtomicI64::new(0);
 

@@ -184,6 +184,26 @@ pub fn is_newly_filtered() -> bool {
     false
 }
 
+pub fn is_main_thread() -> bool {
+    // SAFETY: takes no pointer.
+    unsafe { libc::pthread_main_np() != 0 }
+}
+
+/// Nobody stands in front of libSystem's own functions.
+pub fn find_thread_start() {}
+
+pub(super) fn thread_start() -> unsafe extern "C" fn(
+    *mut libc::pthread_t,
+    *const libc::pthread_attr_t,
+    extern "C" fn(*mut c_void) -> *mut c_void,
+    *mut c_void,
+) -> c_int {
+    libc::pthread_create
+}
+
+/// Every thread shares the process's open files here.
+pub fn leave_descriptors() {}
+
 /// Its own allocator is not made to keep anything.
 pub fn trim_next_heap() -> bool {
     false

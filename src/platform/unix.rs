@@ -310,6 +310,15 @@ pub fn at_thread_exit(key: u32, value: usize) -> bool {
     unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, ptr::without_provenance(value)) == 0 }
 }
 
+/// In a thread of [`start_thread`] that is about to end.
+pub fn unblock_signals() {
+    let mut none = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: initialises `none`.
+    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+    // SAFETY: `none` is initialised.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
+}
+
 /// Starts a detached thread with every signal blocked and a small stack. May allocate. False: the system refused.
 pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     with_errno_kept(|| try_start_thread(entry))
@@ -334,7 +343,7 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
     unsafe { libc::pthread_sigmask(how, all.as_ptr(), old.as_mut_ptr()) };
     // SAFETY: `attributes` is initialised, `entry` ignores its argument.
-    let error = unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut()) };
+    let error = unsafe { super::thread_start()(thread.as_mut_ptr(), attributes.as_ptr(), entry, ptr::null_mut()) };
     // SAFETY: `old` was filled in above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut()) };
     // SAFETY: `attributes` is initialised and not used again.

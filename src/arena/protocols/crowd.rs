@@ -88,7 +88,10 @@ impl<A: std::ops::Deref<Target = Arena> + 'static> Crowd<A> {
                     assert_open();
                     assert_eq!(router::end_phase(), 0);
                 }
-                Wish => drop(background::purge_soon(0)),
+                Wish => {
+                    background::ensure();
+                    background::purge_soon(0);
+                }
             }
         }
         cursor.into_iter().for_each(|cursor| self.arena.leave_thread(cursor));
@@ -261,6 +264,7 @@ fn gather_beside_background(steps: &'static [Step], threads: usize, turns: usize
     join((0..threads).map(|_| visit(&crowd)).collect::<Vec<_>>());
     is_over.set(true);
     // Whether or not it had been started before.
+    background::ensure();
     assert!(background::purge_soon(0));
     assert_eq!(world::join_threads(), 1);
     assert_eq!(router::PHASES.depth(), 0);

@@ -116,11 +116,17 @@ fn during_slots() {
     .check();
 }
 
+/// A thread has been started, for all that the library knows.
+fn start_nothing() {
+    world::set_thread_body(|| ());
+    background::ensure();
+    assert_eq!(world::join_threads(), 1);
+}
+
 /// The child starts a thread of its own, and what that does has its own model: here the child does it itself.
 fn wish_and_serve(arena: &'static Arena) {
-    world::set_thread_body(|| ());
+    start_nothing();
     assert!(background::purge_soon(0));
-    assert_eq!(world::join_threads(), 1);
     background::serve(arena, || false);
     assert_eq!(arena.free_resident_bytes(), 0);
     assert_consistent(arena);
@@ -131,8 +137,8 @@ fn wish_and_serve(arena: &'static Arena) {
 fn during_background_work() {
     Model::new("fork while the background thread works", || {
         let arena = install();
-        // No thread can be had yet: the wish waits for one.
-        assert!(!background::purge_soon(0));
+        start_nothing();
+        assert!(background::purge_soon(0));
         fork_during(move || background::serve(arena, || false));
         wish_and_serve(arena);
     })
@@ -146,10 +152,7 @@ fn during_background_work() {
 fn during_background_sleep() {
     Model::new("fork while the background thread falls asleep", || {
         let arena = install();
-        // Started, for all that the library knows: what it does is below.
-        world::set_thread_body(|| ());
-        background::wake_to_watch();
-        assert_eq!(world::join_threads(), 1);
+        start_nothing();
         fork_during(move || background::serve(arena, || true));
         wish_and_serve(arena);
     })
@@ -161,6 +164,7 @@ fn during_background_sleep() {
 /// The child's own background thread serves both wishes.
 fn wish_in_child(arena: &'static Arena) {
     serve_until_done(arena);
+    background::ensure();
     assert!(background::purge_soon(0));
     assert!(background::prefault_soon(UNIT_BLOCK));
     assert_eq!(world::join_threads(), 1);
@@ -197,6 +201,8 @@ fn during_phase_begin() {
 fn during_phases_and_wishes() {
     Model::new("fork while another thread opens phases and wakes the background thread", || {
         wish_in_child(during_phases(|arena| {
+            // None can be had; in the child it can.
+            background::ensure();
             router::begin_phase();
             router::end_phase();
             arena.trim(usize::MAX);
