@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 struct Row {
     program: &'static str,
-    /// The program's own arguments when no time is given, for each setting.
+    /// The program's own arguments, for each setting: a time when none is given, or a count.
     length: [&'static str; 2],
     /// What must not be 0.
     counts: &'static [&'static str],
@@ -164,10 +164,14 @@ fn control(row: &Row) -> bool {
 }
 
 fn trial(row: &Row, minutes: Option<f64>) -> Trial<'static> {
-    let arguments = match minutes {
-        Some(minutes) => vec!["--minutes".to_owned(), minutes.to_string()],
-        None => row.length.map(str::to_owned).to_vec(),
-    };
+    let mut arguments = row.length.map(str::to_owned).to_vec();
+    if let Some(minutes) = minutes {
+        // A count is the least, however long that takes.
+        if row.length[0] == "--minutes" {
+            arguments.clear();
+        }
+        arguments.extend(["--minutes".to_owned(), minutes.to_string()]);
+    }
     let limit = Duration::from_secs_f64(minutes.unwrap_or(0.0) * 60.0) + GRACE;
     Trial { executable: executable(), name: row.program, arguments, limit }
 }

@@ -40,11 +40,21 @@ pub fn phase<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// How long to go on.
+/// How long to go on: until both are reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Length {
-    Time(Duration),
-    Count(u64),
+pub struct Length {
+    pub time: Duration,
+    pub count: u64,
+}
+
+impl Length {
+    pub const fn time(time: Duration) -> Self {
+        Self { time, count: 0 }
+    }
+
+    pub const fn count(count: u64) -> Self {
+        Self { time: Duration::ZERO, count }
+    }
 }
 
 /// The length, from the moment it was started.
@@ -66,10 +76,7 @@ impl Pace {
 
     /// For a program whose length is counted in something else than its steps.
     pub fn goes_on_after(&self, done: u64) -> bool {
-        match self.length {
-            Length::Time(time) => self.started.elapsed() < time,
-            Length::Count(count) => done < count,
-        }
+        done < self.length.count || self.started.elapsed() < self.length.time
     }
 }
 
@@ -126,8 +133,9 @@ mod tests {
 
     #[test]
     fn a_pace_ends() {
-        assert!(Pace::start(Length::Time(Duration::from_secs(600)), 1).goes_on());
-        assert!(!Pace::start(Length::Time(Duration::ZERO), 1).goes_on());
-        assert!(!Pace::start(Length::Count(0), 1).goes_on());
+        assert!(Pace::start(Length::time(Duration::from_secs(600)), 1).goes_on());
+        assert!(!Pace::start(Length::time(Duration::ZERO), 1).goes_on());
+        assert!(!Pace::start(Length::count(0), 1).goes_on());
+        assert!(Pace::start(Length { time: Duration::ZERO, count: u64::MAX }, 1).goes_on());
     }
 }

@@ -22,7 +22,8 @@ impl Model {
     }
 
     pub fn explore(&self, mutant: Option<Mutant>, limit: Option<Duration>) -> Outcome {
-        let limit = limit.or_else(super::limit);
+        // A model that is small enough to be explored completely is, whatever that takes.
+        let limit = limit.or_else(|| self.preemptions.and_then(|_| super::limit()));
         let mut builder = loom::model::Builder::new();
         builder.max_branches = 20_000;
         builder.preemption_bound = self.bound();

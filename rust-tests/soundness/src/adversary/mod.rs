@@ -28,15 +28,15 @@ struct Adversary {
 }
 
 /// Seconds on two processors.
-const TWENTY_SECONDS: Length = Length::Time(Duration::from_secs(20));
+const TWENTY_SECONDS: Length = Length::time(Duration::from_secs(20));
 
 const ADVERSARIES: [Adversary; 6] = [
     Adversary { name: "churn", steps: "operations", length: TWENTY_SECONDS, run: churn::run },
-    Adversary { name: "survivors", steps: "blocks checked", length: Length::Count(1000), run: survivors::run },
-    Adversary { name: "recursion", steps: "proofs", length: Length::Count(100), run: recursion::run },
-    Adversary { name: "two_provers", steps: "proofs", length: Length::Count(120), run: two_provers::run },
+    Adversary { name: "survivors", steps: "blocks checked", length: Length::count(1000), run: survivors::run },
+    Adversary { name: "recursion", steps: "proofs", length: Length::count(100), run: recursion::run },
+    Adversary { name: "two_provers", steps: "proofs", length: Length::count(120), run: two_provers::run },
     Adversary { name: "node", steps: "buffers", length: TWENTY_SECONDS, run: node::run },
-    Adversary { name: "proof_churn", steps: "proofs", length: Length::Count(1000), run: proof_churn::run },
+    Adversary { name: "proof_churn", steps: "proofs", length: Length::count(1000), run: proof_churn::run },
 ];
 
 /// The whole program.
@@ -82,7 +82,7 @@ impl Options {
         let name = arguments.next().ok_or_else(|| format!("expected {usage}"))?;
         let adversary = ADVERSARIES.iter().find(|adversary| adversary.name == name);
         let adversary = adversary.ok_or_else(|| format!("no program \"{name}\": expected {usage}"))?;
-        let mut options = Self { adversary, length: adversary.length, seed: any_seed(), library_expected: true };
+        let mut options = Self { adversary, length: Length::count(0), seed: any_seed(), library_expected: true };
         while let Some(option) = arguments.next() {
             let mut number = |what| {
                 let value = arguments.next().and_then(|value| value.parse::<f64>().ok());
@@ -90,12 +90,15 @@ impl Options {
                 value.ok_or_else(|| format!("{option} needs a number of {what} above 0"))
             };
             match option.as_str() {
-                "--minutes" => options.length = Length::Time(Duration::from_secs_f64(number("minutes")? * 60.0)),
-                "--count" => options.length = Length::Count(number(adversary.steps)? as u64),
+                "--minutes" => options.length.time = Duration::from_secs_f64(number("minutes")? * 60.0),
+                "--count" => options.length.count = number(adversary.steps)? as u64,
                 "--seed" => options.seed = number("a seed")? as u64,
                 WITHOUT_LIBRARY => options.library_expected = false,
                 _ => return Err(format!("unknown option \"{option}\": expected {usage}")),
             }
+        }
+        if options.length == Length::count(0) {
+            options.length = adversary.length;
         }
         Ok(options)
     }
@@ -117,9 +120,11 @@ mod tests {
     #[test]
     fn lengths_are_read() {
         let length = |line| parse(line).map(|options| options.length);
-        assert_eq!(length("churn --minutes 0.5"), Ok(Length::Time(Duration::from_secs(30))));
-        assert_eq!(length("recursion --count 7 --seed 3"), Ok(Length::Count(7)));
-        assert_eq!(length("recursion"), Ok(Length::Count(100)));
+        assert_eq!(length("churn --minutes 0.5"), Ok(Length::time(Duration::from_secs(30))));
+        assert_eq!(length("recursion --count 7 --seed 3"), Ok(Length::count(7)));
+        let both = Length { time: Duration::from_secs(60), count: 7 };
+        assert_eq!(length("recursion --minutes 1 --count 7"), Ok(both));
+        assert_eq!(length("recursion"), Ok(Length::count(100)));
         assert_eq!(parse("node --seed 3").map(|options| options.seed), Ok(3));
     }
 
