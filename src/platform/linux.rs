@@ -48,6 +48,8 @@ pub fn resident(start: usize, bytes: usize) -> Option<usize> {
     Some(count * page)
 }
 
+pub const MOVES_PAGES: bool = true;
+
 /// Moves the pages of one range to another of the same size, whose own pages are dropped; the first reads as zero
 /// afterwards. The first must be one mapping: older kernels refuse more, after they have unmapped the second.
 pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {

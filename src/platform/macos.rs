@@ -80,6 +80,8 @@ pub fn resident(_start: usize, _bytes: usize) -> Option<usize> {
     None
 }
 
+pub const MOVES_PAGES: bool = false;
+
 pub fn move_pages(_from: usize, _to: usize, _bytes: usize) -> Move {
     Move::Refused
 }
