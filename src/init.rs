@@ -67,7 +67,7 @@ pub fn start() {
 
 /// Without either `malloc` or `free` of the other images there is no use in an arena.
 fn look_at_loader() {
-    let interposed = Interposed::look(platform::exercise_allocator);
+    let interposed = Interposed::look(platform::is_replaced, platform::exercise_allocator);
     FAILED.store(interposed != Interposed::Both, Relaxed);
     if let Some(complaint) = interposed.complaint() {
         report::line(format_args!("{complaint}: every request goes to the next allocator"));

@@ -47,7 +47,7 @@ pub mod real {
     }
 }
 
-/// libSystem's function of this name, or null. (`dlsym` may give the library's own.)
+/// libSystem's function of this name, or null. (`dlsym` gives what it was replaced by.)
 pub fn next_symbol(name: &CStr) -> *mut c_void {
     match name.to_bytes() {
         b"malloc" => real::malloc as *mut c_void,
@@ -75,7 +75,16 @@ pub fn clear_symbol_error() {}
 /// The loader replaces function by function, and one version of macOS was reported to leave `malloc` out.
 pub const MAY_MISS_FUNCTIONS: bool = true;
 
-/// Has libSystem make one small block and free it, on its own behalf: a tree of one node.
+/// True: what programs get by this name is not libSystem's own. `dlsym` looks into the same table as the binding of an
+/// image does (dyld's `Loader::interpose`).
+pub fn is_replaced(name: &CStr) -> bool {
+    // SAFETY: a C string; RTLD_DEFAULT needs no handle.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    !found.is_null() && !ptr::eq(found, next_symbol(name))
+}
+
+/// Has libSystem make one small block and free it, on its own behalf: a tree of one node. Where libSystem calls the typed
+/// `malloc`, that calls the plain one, which arrives here, if libmalloc has noticed at start that it was replaced.
 pub fn exercise_allocator() {
     extern "C" fn compare(_: *const c_void, _: *const c_void) -> c_int {
         0
