@@ -29,7 +29,7 @@ pub(crate) use interpose;
 
 /// libSystem's own.
 pub mod real {
-    use core::ffi::{c_int, c_void};
+    use core::ffi::{c_int, c_uint, c_void};
     extern "C" {
         pub fn malloc(bytes: usize) -> *mut c_void;
         pub fn calloc(count: usize, bytes: usize) -> *mut c_void;
@@ -44,6 +44,7 @@ pub mod real {
         pub fn malloc_zone_from_ptr(block: *const c_void) -> *mut c_void;
         pub fn malloc_zone_free(zone: *mut c_void, block: *mut c_void);
         pub fn malloc_zone_realloc(zone: *mut c_void, block: *mut c_void, bytes: usize) -> *mut c_void;
+        pub fn malloc_zone_batch_free(zone: *mut c_void, blocks: *mut *mut c_void, count: c_uint);
     }
 }
 
