@@ -23,6 +23,11 @@ pub(super) const CANCEL_DISABLE: c_int = 1;
 pub(super) const RESERVE_FLAGS: c_int = libc::MAP_NORESERVE;
 pub(super) const RESERVE_TAG: c_int = -1;
 
+/// SIGPIPE goes to the thread that writes, which blocks it.
+pub(super) fn without_pipe_signal<R>(_fd: c_int, body: impl FnOnce() -> R) -> R {
+    body()
+}
+
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 pub fn purge(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_DONTNEED)

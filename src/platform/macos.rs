@@ -54,6 +54,22 @@ pub(super) unsafe fn raw_errno_location() -> *mut c_int {
     unsafe { libc::__error() }
 }
 
+/// SIGPIPE goes to the process, and so to a thread that has not blocked it. While `body` writes, this file sends none.
+pub(super) fn without_pipe_signal<R>(fd: c_int, body: impl FnOnce() -> R) -> R {
+    /// Of `<sys/fcntl.h>`.
+    const F_GETNOSIGPIPE: c_int = 74;
+    // SAFETY: takes no pointer. It fails where the descriptor is closed, as the write will.
+    let set = |off: c_int| with_errno_kept(|| unsafe { libc::fcntl(fd, libc::F_SETNOSIGPIPE, off) });
+    // SAFETY: as above.
+    let before = with_errno_kept(|| unsafe { libc::fcntl(fd, F_GETNOSIGPIPE) });
+    set(1);
+    let result = body();
+    if before == 0 {
+        set(0);
+    }
+    result
+}
+
 /// The array that `for_each_variable` reads. A library cannot name `environ` itself here.
 pub(super) fn environment() -> *const *const c_char {
     // SAFETY: always gives the place of the process's `environ`.

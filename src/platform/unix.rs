@@ -116,7 +116,7 @@ fn take_back(signal: c_int, before: &libc::sigset_t) {
 
 /// Writes all of `bytes` to `fd`. The error is the `errno`; what cannot be written is dropped.
 pub fn write_all(fd: c_int, bytes: &[u8]) -> Result<(), c_int> {
-    without_write_signals(|| write_all_of(fd, bytes))
+    without_write_signals(|| super::without_pipe_signal(fd, || write_all_of(fd, bytes)))
 }
 
 fn write_all_of(fd: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
