@@ -14,7 +14,7 @@ use super::mapping::at;
 use super::unix::with_errno_kept;
 use super::{ForkHandler, HugePages, Move};
 use crate::sync::AtomicU32;
-use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ffi::{c_char, c_int, c_uint, c_void, CStr};
 use core::ptr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -131,16 +131,25 @@ pub fn processors() -> usize {
     usize::try_from(online).unwrap_or(1).max(1)
 }
 
-/// Memory that nobody uses now.
+/// Memory that nobody has used for a while: next to none is free for long here. (Purgeable pages are among these.)
 pub fn unused_memory_bytes() -> usize {
-    let mut pages: u32 = 0;
-    let mut bytes = size_of::<u32>();
-    let name = c"vm.page_free_count";
-    with_errno_kept(|| {
-        // SAFETY: `pages` is live and `bytes` long.
-        unsafe { libc::sysctlbyname(name.as_ptr(), ptr::from_mut(&mut pages).cast(), &mut bytes, ptr::null_mut(), 0) }
-    });
-    (pages as usize).saturating_mul(super::page_bytes())
+    extern "C" {
+        /// The kernel counts in these: a translated program believes in smaller pages.
+        static vm_kernel_page_size: usize;
+        fn mach_host_self() -> c_uint;
+        fn host_statistics64(host: c_uint, flavor: c_int, out: *mut c_int, count: *mut c_uint) -> c_int;
+    }
+    let mut found = core::mem::MaybeUninit::<libc::vm_statistics64>::zeroed();
+    let mut count = libc::HOST_VM_INFO64_COUNT;
+    // SAFETY: takes no pointer. Every task has the right.
+    let host = unsafe { mach_host_self() };
+    // SAFETY: `found` has `count` words.
+    unsafe { host_statistics64(host, libc::HOST_VM_INFO64, found.as_mut_ptr().cast(), &mut count) };
+    // SAFETY: zeroed is a valid one: then there is none.
+    let found = unsafe { found.assume_init() };
+    let pages = found.free_count as usize + found.inactive_count as usize;
+    // SAFETY: set before any constructor runs.
+    pages.saturating_mul(unsafe { vm_kernel_page_size })
 }
 
 pub fn numa_nodes(_most: usize) -> usize {
