@@ -23,6 +23,9 @@ pub(super) const CANCEL_DISABLE: c_int = 1;
 pub(super) const RESERVE_FLAGS: c_int = libc::MAP_NORESERVE;
 pub(super) const RESERVE_TAG: c_int = -1;
 
+/// What to reserve, if it fits.
+pub const RESERVE_BYTES: usize = 1 << 40;
+
 /// SIGPIPE goes to the thread that writes, which blocks it.
 pub(super) fn without_pipe_signal<R>(_fd: c_int, body: impl FnOnce() -> R) -> R {
     body()

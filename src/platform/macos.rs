@@ -44,6 +44,8 @@ pub(super) const CANCEL_DISABLE: c_int = 0;
 
 /// Memory is promised when it is touched, here, so there is no flag for that; the tag shows in `vmmap`.
 pub(super) const RESERVE_FLAGS: c_int = 0;
+/// The kernel has an entry for every 128 MiB of a mapping here.
+pub const RESERVE_BYTES: usize = 1 << 38;
 /// `VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1)`.
 pub(super) const RESERVE_TAG: c_int = (240u32 << 24) as c_int;
 
