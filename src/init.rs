@@ -106,7 +106,7 @@ pub fn make_arena() -> Option<&'static Arena> {
     }
     let made = make_arena_once();
     let arena = global::get()?;
-    if made && !broken::is(Broken::ShowLarge) {
+    if made && heap_top::has_to_see(router::ENGAGE_BYTES) && !broken::is(Broken::ShowLarge) {
         // Here, and not under the lock.
         heap_top::show(router::ENGAGE_BYTES);
     }

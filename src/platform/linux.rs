@@ -259,6 +259,9 @@ fn filters() -> i64 {
     })
 }
 
+/// Whether libc's allocator keeps more where it sees large blocks freed.
+pub const LEARNS_FROM_LARGE_BLOCKS: bool = cfg!(target_env = "gnu");
+
 /// Has glibc give its free pages back, under its own locks. True: some went.
 #[cfg(target_env = "gnu")]
 pub fn trim_next_heap() -> bool {

@@ -213,6 +213,8 @@ pub fn is_newly_filtered() -> bool {
     false
 }
 
+pub const LEARNS_FROM_LARGE_BLOCKS: bool = false;
+
 /// Its own allocator is not made to keep anything.
 pub fn trim_next_heap() -> bool {
     false
