@@ -42,6 +42,9 @@ pub fn start() {
     if platform::MAY_MISS_FUNCTIONS {
         look_at_loader();
     }
+    if !platform::has_thread_words() {
+        do_without();
+    }
     config::read_environment();
     if config::get(Key::Poison) == 1 && config::get(Key::Wipe) == 1 {
         report::line(format_args!(
@@ -63,6 +66,12 @@ pub fn start() {
         make_arena();
     }
     router::start();
+}
+
+/// No thread could say that it is inside the library: none asks the arena for anything.
+fn do_without() {
+    FAILED.store(true, Relaxed);
+    report::line(format_args!("no thread key is left: every request goes to the next allocator"));
 }
 
 /// Without either `malloc` or `free` of the other images there is no use in an arena.

@@ -125,6 +125,11 @@ fn thread_word_location() -> *mut u64 {
     location
 }
 
+/// The loader finds room for them, or does not load the library.
+pub fn has_thread_words() -> bool {
+    true
+}
+
 /// The calling thread's word: 0 in a new thread. Only `tls.rs` gives it a meaning.
 #[inline(always)]
 pub fn thread_word() -> u64 {

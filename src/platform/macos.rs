@@ -7,7 +7,7 @@ mod word;
 mod zone;
 
 pub use interpose::*;
-pub use word::{set_thread_word, thread_word};
+pub use word::{has_thread_words, set_thread_word, thread_word};
 pub use zone::*;
 
 use super::mapping::at;
