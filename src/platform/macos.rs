@@ -82,7 +82,7 @@ pub(super) fn environment() -> *const *const c_char {
 
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 ///
-/// New pages in place of the old: MADV_DONTNEED keeps contents here, and MADV_FREE_REUSABLE leaves open for how long.
+/// New pages in place of the old (docs/decisions/0008-giving-pages-back-on-macos.md).
 pub fn purge(start: usize, bytes: usize) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED;
     let access = libc::PROT_READ | libc::PROT_WRITE;
