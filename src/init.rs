@@ -43,6 +43,9 @@ pub fn start() {
     if platform::MAY_MISS_FUNCTIONS {
         look_at_loader();
     }
+    if !platform::has_thread_words() {
+        do_without();
+    }
     config::read_environment();
     if system::is_bypassed() && !broken::is(Broken::PastUs) {
         config::set(Key::Mode, MODE_OFF);
@@ -78,9 +81,15 @@ pub fn start() {
     router::start();
 }
 
+/// No thread could say that it is inside the library: none asks the arena for anything.
+fn do_without() {
+    FAILED.store(true, Relaxed);
+    report::line(format_args!("no thread key is left: every request goes to the next allocator"));
+}
+
 /// Without either `malloc` or `free` of the other images there is no use in an arena.
 fn look_at_loader() {
-    let interposed = Interposed::look(platform::exercise_allocator);
+    let interposed = Interposed::look(platform::is_replaced, platform::exercise_allocator);
     FAILED.store(interposed != Interposed::Both, Relaxed);
     if let Some(complaint) = interposed.complaint() {
         report::line(format_args!("{complaint}: every request goes to the next allocator"));
@@ -119,7 +128,7 @@ pub fn make_arena() -> Option<&'static Arena> {
     }
     let made = make_arena_once();
     let arena = global::get()?;
-    if made && !broken::is(Broken::ShowLarge) {
+    if made && heap_top::has_to_see(router::ENGAGE_BYTES) && !broken::is(Broken::ShowLarge) {
         // Here, and not under the lock.
         heap_top::show(router::ENGAGE_BYTES);
     }

@@ -95,7 +95,8 @@ pub fn resolve() {
     // All are found before any is used: where dlsym is hooked, and the hook allocates, it frees what it was given here.
     let found = slots().map(|(_, name)| platform::next_symbol(name));
     let has_bootstrap = BOOTSTRAP_USED.load(Relaxed) > 0;
-    for ((slot, _), symbol) in slots().into_iter().zip(found).filter(|(_, symbol)| !symbol.is_null()) {
+    // `malloc` last: who sees it found sees all of them.
+    for ((slot, _), symbol) in slots().into_iter().zip(found).rev().filter(|(_, symbol)| !symbol.is_null()) {
         match filters().into_iter().find(|(filtered, ..)| has_bootstrap && ptr::eq(*filtered, slot)) {
             // Blocks of the buffer are about: what takes a block back must tell them from the next allocator's.
             Some((_, real, filter)) => {
@@ -105,7 +106,7 @@ pub fn resolve() {
             None => slot.set(symbol),
         }
     }
-    if MALLOC.get() == first_malloc as *mut c_void || FREE.get() == first_free as *mut c_void {
+    if !is_found() || FREE.get() == first_free as *mut c_void {
         report::fatal(format_args!("no allocator to forward to: dlsym(RTLD_NEXT, \"malloc\") found nothing"));
     }
     platform::clear_symbol_error();
@@ -152,7 +153,7 @@ pub fn is_bypassed() -> bool {
     // SAFETY: as above.
     let free: unsafe extern "C" fn(*mut c_void) = unsafe { core::mem::transmute(free) };
     // SAFETY: the block just made, or null.
-    Interposed::look(|| unsafe { free(malloc(1)) }) != Interposed::Both
+    Interposed::look(|_| false, || unsafe { free(malloc(1)) }) != Interposed::Both
 }
 
 /// Frees a block that may be of an allocator in front of the library, which does not export the function that the program
@@ -193,8 +194,16 @@ pub fn warm_up() {
     unsafe { free(block) };
 }
 
-/// Finds the next allocator for a stand-in. False: this thread is doing so already, and dlsym itself allocates.
+fn is_found() -> bool {
+    MALLOC.get() != first_malloc as *mut c_void
+}
+
+/// Finds the next allocator for a stand-in. False: this thread is doing so already, and dlsym itself allocates. Where it
+/// has been found, it lacks the function that the stand-in stands for.
 fn resolve_first() -> bool {
+    if is_found() {
+        return true;
+    }
     if tls::Thread::current().is_busy() {
         return false;
     }
@@ -240,11 +249,12 @@ unsafe extern "C" fn first_realloc(block: *mut c_void, bytes: usize) -> *mut c_v
 }
 
 unsafe extern "C" fn first_posix_memalign(out: *mut *mut c_void, align: usize, bytes: usize) -> c_int {
-    if resolve_first() && POSIX_MEMALIGN.get() != first_posix_memalign as *mut c_void {
+    let is_found = resolve_first();
+    if is_found && POSIX_MEMALIGN.get() != first_posix_memalign as *mut c_void {
         // SAFETY: the caller's.
         return unsafe { posix_memalign(out, align, bytes) };
     }
-    let block = bootstrap(bytes, align);
+    let block = if is_found { ptr::null_mut() } else { bootstrap(bytes, align) };
     if block.is_null() {
         return libc::ENOMEM;
     }
@@ -397,4 +407,33 @@ unsafe fn copy_out(block: *mut c_void, new: *mut c_void, bytes: usize) {
     let old = unsafe { bootstrap_bytes(block) };
     // SAFETY: both hold the smaller of the two sizes.
     unsafe { new.cast::<u8>().copy_from_nonoverlapping(block.cast(), old.min(bytes)) };
+}
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use super::*;
+
+    /// As macOS, which has no `memalign`, and as the router calls: marked as inside the library.
+    #[test]
+    fn a_missing_function_is_made_of_others_and_not_of_the_bootstrap_buffer() {
+        let _alone = resolve_for_test();
+        MEMALIGN.set(first_memalign as *mut c_void);
+        ALIGNED_ALLOC.set(first_aligned_alloc as *mut c_void);
+        let busy = Busy::enter();
+        // SAFETY: takes no pointer.
+        let blocks = [unsafe { memalign(4096, 100) }, unsafe { aligned_alloc(4096, 100) }];
+        drop(busy);
+        for block in blocks {
+            assert!(!block.is_null() && block.addr() % 4096 == 0 && !is_bootstrap(block), "{block:?}");
+            // SAFETY: just made.
+            unsafe { free(block) };
+        }
+        platform::set_errno(0);
+        // SAFETY: takes no pointer.
+        assert!(unsafe { memalign(4096, usize::MAX / 2) }.is_null() && platform::errno() == libc::ENOMEM);
+        POSIX_MEMALIGN.set(first_posix_memalign as *mut c_void);
+        // SAFETY: takes no pointer.
+        assert!(unsafe { memalign(4096, 100) }.is_null(), "not even of posix_memalign");
+        resolve();
+    }
 }

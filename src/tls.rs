@@ -119,3 +119,16 @@ pub fn set_busy() {
 pub fn clear_busy() {
     platform::set_thread_word(platform::thread_word() - BUSY);
 }
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_without_a_word_of_its_own_asks_the_arena_for_nothing() {
+        let thread = Thread(platform::NO_THREAD_WORD);
+        assert!(thread.is_busy() && thread.is_excluded());
+        assert_eq!(thread.cursor(), CursorState::TornDown);
+        assert!(platform::NO_THREAD_WORD.checked_add(BUSY).is_some());
+    }
+}

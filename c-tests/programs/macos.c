@@ -1,5 +1,6 @@
 /* What scripts/mac-check runs on a Mac: whose blocks are whose, zones, threads, forks, phases. Prints one line for each check
  * that passed, and the counters. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc/malloc.h>
 #include <pthread.h>
@@ -64,7 +65,45 @@ static int child_is_fine(char *inherited) {
     return waitpid(child, &status, 0) == child && status == 0;
 }
 
-int main(void) {
+/* Typed allocation, which libmalloc passes on to the functions that are replaced. Older systems have none. */
+static void tell_of_typed_malloc(void) {
+    typedef void *function(size_t bytes, unsigned long long type);
+    function *typed_malloc = (function *)dlsym(RTLD_DEFAULT, "malloc_type_malloc");
+    if (!typed_malloc) {
+        puts("malloc_type_malloc: not there");
+        return;
+    }
+    char *block = typed_malloc(LARGE, 1);
+    check(block && malloc_size(block) >= LARGE, "malloc_type_malloc");
+    printf("a large block of malloc_type_malloc is the %s\n", zk_owns(block) ? "arena's" : "system's");
+    free(block);
+}
+
+static int batch_is_freed(void) {
+    void *blocks[] = {malloc(LARGE), strdup("small"), malloc(LARGE)};
+    void *before[] = {blocks[0], blocks[2]};
+    malloc_zone_batch_free(malloc_default_zone(), blocks, 3);
+    return !zk_owns(before[0]) && !zk_owns(before[1]);
+}
+
+/* A line of ZK_ALLOC_VERBOSE=1 into a pipe without a reader, in a program of two threads: where the signal went to the
+ * process, the other one would take it. */
+static void *idle(void *unused) {
+    pause();
+    return unused;
+}
+
+static int lines_end_no_program(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, idle, NULL);
+    sleep(1);
+    return zk_begin_phase() != 0 || zk_end_phase() != 0;
+}
+
+int main(int count, char **arguments) {
+    if (count > 1 && strcmp(arguments[1], "unread") == 0) {
+        return lines_end_no_program();
+    }
     check(zk_version != NULL, "the library is loaded");
     char *block = malloc(LARGE), *small = strdup("small");
     check(zk_owns(block), "malloc is replaced: a large block is the arena's");
@@ -75,6 +114,12 @@ int main(void) {
     check(malloc_zone_from_ptr(small) != zone, "malloc_zone_from_ptr of a small block");
     malloc_zone_free(malloc_default_zone(), block);
     free(small);
+    check(batch_is_freed(), "malloc_zone_batch_free");
+    block = valloc(100);
+    memset(block, 1, 100);
+    free(block);
+    check(1, "valloc of a small block");
+    tell_of_typed_malloc();
     block = calloc(1, LARGE);
     check(zk_owns(block) && all_are(block, LARGE, 0), "calloc");
     errno = 77;

@@ -171,7 +171,7 @@ impl Arena {
             budget: Budget::default(),
             purged_bytes: AtomicU64::new(0),
             undumped_slots: AtomicUsize::new(0),
-            mover: Mover::default(),
+            mover: Mover::new(),
             trimming: Lock::new(),
             unsettled: AtomicBool::new(false),
             region,

@@ -9,9 +9,8 @@ use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use Ordering::Relaxed;
 
 /// Whether pages may be moved, and how many were.
-#[derive(Default)]
 pub struct Mover {
-    /// The kernel refused, or the process has too many mappings: surplus pages are given back instead.
+    /// The kernel refused, or cannot, or the process has too many mappings: surplus pages are given back instead.
     refused: AtomicBool,
     moves: AtomicU64,
     bytes: AtomicU64,
@@ -25,6 +24,10 @@ const MOVES_PER_COUNT: u64 = 512;
 const FEW_UNITS: usize = MOST_MAPPINGS / 2;
 
 impl Mover {
+    pub fn new() -> Self {
+        Self { refused: AtomicBool::new(!platform::MOVES_PAGES), moves: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
     pub fn moved_bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }

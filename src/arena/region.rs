@@ -12,8 +12,6 @@ use crate::platform::{self, HugePages, Move};
 use crate::sync::AtomicU32;
 use core::ptr::{self, NonNull};
 
-/// First try; halved until it fits.
-const RESERVE_BYTES: usize = 1 << 40;
 /// Smaller than this an arena is of no use.
 const RESERVE_MIN_BYTES: usize = 64 << 20;
 /// Units are made usable in steps of this many.
@@ -60,7 +58,8 @@ pub struct Tables {
 impl Region {
     /// Reserves addresses for blocks and tables: at most half of what the process may still have.
     pub fn reserve() -> Option<Self> {
-        let mut bytes = RESERVE_BYTES;
+        // Halved until it fits.
+        let mut bytes = platform::RESERVE_BYTES;
         while bytes >= RESERVE_MIN_BYTES {
             if let Some(region) = Self::reserve_exactly(bytes) {
                 return Some(region);

@@ -309,6 +309,9 @@ fn a_span_in_a_slot_that_is_far_too_large_ends_where_its_blocks_end() {
 /// What lies behind the last touched byte of pages that were moved was never the pattern.
 #[test]
 fn moved_pages_are_no_write_after_free() {
+    if !crate::platform::MOVES_PAGES {
+        return;
+    }
     let options = Options { limit_bytes: 8 << 30, nodes: 1, huge_large: None, huge_small: None };
     let arena = Arena::new(Region::reserve().expect("address space"), &options).with_freed(Freed::Poisoned);
     let giver = arena.take_slot(size::class_of(3)).expect("room");

@@ -1,13 +1,14 @@
 //! macOS: which functions of libSystem the library replaces, and those of them that no other system has.
 //! Unsafe: takes and returns C pointers, for which the program vouches.
 //!
-//! Left alone: `malloc_zone_malloc` and its like, whose callers ask for a zone and get it; and `malloc_type_malloc` and
-//! its like, which older systems lack (a replaced function must exist). What they return is the system's, wherever freed.
+//! Left alone: `malloc_zone_malloc` and its like, whose callers ask for a zone and get it: what these return is the
+//! system's, wherever freed. And the typed `malloc_type_malloc` and its like: libmalloc passes them on to the plain ones,
+//! and so to the library, where it finds those replaced and not one that is typed (its `_malloc_detect_interposition`).
 
 use super::{standard, zone};
 use crate::platform::{self, real};
 use crate::router;
-use core::ffi::c_void;
+use core::ffi::{c_uint, c_void};
 
 platform::interpose! {
     malloc by standard::malloc;
@@ -23,6 +24,7 @@ platform::interpose! {
     malloc_zone_from_ptr by malloc_zone_from_ptr;
     malloc_zone_free by malloc_zone_free;
     malloc_zone_realloc by malloc_zone_realloc;
+    malloc_zone_batch_free by malloc_zone_batch_free;
 }
 
 /// `realloc` that frees the block where it fails.
@@ -75,4 +77,12 @@ unsafe extern "C" fn malloc_zone_realloc(zone: *mut c_void, block: *mut c_void, 
         // SAFETY: the caller's.
         None => unsafe { real::malloc_zone_realloc(zone, block, bytes) },
     }
+}
+
+/// As `malloc_zone_free`, for many. As it says in the manual, the array may be written to.
+unsafe extern "C" fn malloc_zone_batch_free(zone: *mut c_void, blocks: *mut *mut c_void, count: c_uint) {
+    // SAFETY: the caller's.
+    let others = unsafe { zone::free_own(blocks, count) };
+    // SAFETY: the caller's, less the arena's.
+    unsafe { real::malloc_zone_batch_free(zone, blocks, others) };
 }

@@ -120,6 +120,31 @@ unsafe extern "C" fn batch_free(_: ZonePointer, blocks: *mut *mut c_void, count:
     }
 }
 
+/// Frees the arena's blocks of an array, and closes the others up at its front, in their order. How many those are.
+///
+/// # Safety
+/// An array of `count`, whose blocks the program frees.
+pub unsafe fn free_own(blocks: *mut *mut c_void, count: c_uint) -> c_uint {
+    let mut others = 0;
+    for index in 0..count as usize {
+        // SAFETY: the caller's array of `count`.
+        let place = unsafe { blocks.add(index) };
+        // SAFETY: as above.
+        let block = unsafe { place.read() };
+        if router::owner(block.addr()).is_some() {
+            // SAFETY: the caller's block.
+            unsafe { standard::free(block) };
+            continue;
+        }
+        // SAFETY: no further back than the place just read.
+        let front = unsafe { blocks.add(others as usize) };
+        // SAFETY: as above.
+        unsafe { front.write(block) };
+        others += 1;
+    }
+    others
+}
+
 extern "C" fn memalign(_: ZonePointer, align: usize, bytes: usize) -> *mut c_void {
     standard::memalign(align, bytes)
 }
@@ -263,5 +288,15 @@ mod tests {
         // SAFETY: as above; the blocks were made there.
         unsafe { (system.0.batch_free)(pointer(), blocks.as_mut_ptr(), 3) };
         assert_eq!(system.statistics().blocks_in_use, 0);
+        // What `malloc_zone_batch_free` is given may be anybody's.
+        let (first, second) = (standard::malloc(100), standard::malloc(200));
+        let mut blocks = [standard::malloc(3 << 20), first, core::ptr::null_mut(), standard::malloc(3 << 20), second];
+        // SAFETY: an array of five, of blocks just made and of none.
+        assert_eq!(unsafe { free_own(blocks.as_mut_ptr(), 5) }, 3);
+        assert_eq!((system.statistics().blocks_in_use, &blocks[..3]), (0, &[first, core::ptr::null_mut(), second][..]));
+        for block in [first, second] {
+            // SAFETY: made above, and still there.
+            unsafe { standard::free(block) };
+        }
     }
 }

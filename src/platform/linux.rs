@@ -23,6 +23,14 @@ pub(super) const CANCEL_DISABLE: c_int = 1;
 pub(super) const RESERVE_FLAGS: c_int = libc::MAP_NORESERVE;
 pub(super) const RESERVE_TAG: c_int = -1;
 
+/// What to reserve, if it fits.
+pub const RESERVE_BYTES: usize = 1 << 40;
+
+/// SIGPIPE goes to the thread that writes, which blocks it.
+pub(super) fn without_pipe_signal<R>(_fd: c_int, body: impl FnOnce() -> R) -> R {
+    body()
+}
+
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 pub fn purge(start: usize, bytes: usize) -> bool {
     advise(start, bytes, libc::MADV_DONTNEED)
@@ -47,6 +55,8 @@ pub fn resident(start: usize, bytes: usize) -> Option<usize> {
     }
     Some(count * page)
 }
+
+pub const MOVES_PAGES: bool = true;
 
 /// Moves the pages of one range to another of the same size, whose own pages are dropped; the first reads as zero
 /// afterwards. The first must be one mapping: older kernels refuse more, after they have unmapped the second.
@@ -265,6 +275,9 @@ fn filters() -> i64 {
         i64::from(mode) << 32 | i64::from(no_new_privileges)
     })
 }
+
+/// Whether libc's allocator keeps more where it sees large blocks freed.
+pub const LEARNS_FROM_LARGE_BLOCKS: bool = cfg!(target_env = "gnu");
 
 /// Has glibc give its free pages back, under its own locks. True: some went.
 #[cfg(target_env = "gnu")]

@@ -7,14 +7,14 @@ mod word;
 mod zone;
 
 pub use interpose::*;
-pub use word::{set_thread_word, thread_word};
+pub use word::{has_thread_words, set_thread_word, thread_word};
 pub use zone::*;
 
 use super::mapping::at;
 use super::unix::with_errno_kept;
 use super::{ForkHandler, HugePages, Move};
 use crate::sync::AtomicU32;
-use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ffi::{c_char, c_int, c_uint, c_void, CStr};
 use core::ptr;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -44,6 +44,8 @@ pub(super) const CANCEL_DISABLE: c_int = 0;
 
 /// Memory is promised when it is touched, here, so there is no flag for that; the tag shows in `vmmap`.
 pub(super) const RESERVE_FLAGS: c_int = 0;
+/// The kernel has an entry for every 128 MiB of a mapping here.
+pub const RESERVE_BYTES: usize = 1 << 38;
 /// `VM_MAKE_TAG(VM_MEMORY_APPLICATION_SPECIFIC_1)`.
 pub(super) const RESERVE_TAG: c_int = (240u32 << 24) as c_int;
 
@@ -52,6 +54,22 @@ pub(super) const RESERVE_TAG: c_int = (240u32 << 24) as c_int;
 pub(super) unsafe fn raw_errno_location() -> *mut c_int {
     // SAFETY: no arguments, always succeeds.
     unsafe { libc::__error() }
+}
+
+/// SIGPIPE goes to the process, and so to a thread that has not blocked it. While `body` writes, this file sends none.
+pub(super) fn without_pipe_signal<R>(fd: c_int, body: impl FnOnce() -> R) -> R {
+    /// Of `<sys/fcntl.h>`.
+    const F_GETNOSIGPIPE: c_int = 74;
+    // SAFETY: takes no pointer. It fails where the descriptor is closed, as the write will.
+    let set = |off: c_int| with_errno_kept(|| unsafe { libc::fcntl(fd, libc::F_SETNOSIGPIPE, off) });
+    // SAFETY: as above.
+    let before = with_errno_kept(|| unsafe { libc::fcntl(fd, F_GETNOSIGPIPE) });
+    set(1);
+    let result = body();
+    if before == 0 {
+        set(0);
+    }
+    result
 }
 
 /// The array that `for_each_variable` reads. A library cannot name `environ` itself here.
@@ -64,7 +82,7 @@ pub(super) fn environment() -> *const *const c_char {
 
 /// Gives the pages of a range back to the system; they read as zero afterwards. False: they are still there.
 ///
-/// New pages in place of the old: MADV_DONTNEED keeps contents here, and MADV_FREE_REUSABLE leaves open for how long.
+/// New pages in place of the old (docs/decisions/0008-giving-pages-back-on-macos.md).
 pub fn purge(start: usize, bytes: usize) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED;
     let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -79,6 +97,8 @@ pub fn purge(start: usize, bytes: usize) -> bool {
 pub fn resident(_start: usize, _bytes: usize) -> Option<usize> {
     None
 }
+
+pub const MOVES_PAGES: bool = false;
 
 pub fn move_pages(_from: usize, _to: usize, _bytes: usize) -> Move {
     Move::Refused
@@ -113,16 +133,25 @@ pub fn processors() -> usize {
     usize::try_from(online).unwrap_or(1).max(1)
 }
 
-/// Memory that nobody uses now.
+/// Memory that nobody has used for a while: next to none is free for long here. (Purgeable pages are among these.)
 pub fn unused_memory_bytes() -> usize {
-    let mut pages: u32 = 0;
-    let mut bytes = size_of::<u32>();
-    let name = c"vm.page_free_count";
-    with_errno_kept(|| {
-        // SAFETY: `pages` is live and `bytes` long.
-        unsafe { libc::sysctlbyname(name.as_ptr(), ptr::from_mut(&mut pages).cast(), &mut bytes, ptr::null_mut(), 0) }
-    });
-    (pages as usize).saturating_mul(super::page_bytes())
+    extern "C" {
+        /// The kernel counts in these: a translated program believes in smaller pages.
+        static vm_kernel_page_size: usize;
+        fn mach_host_self() -> c_uint;
+        fn host_statistics64(host: c_uint, flavor: c_int, out: *mut c_int, count: *mut c_uint) -> c_int;
+    }
+    let mut found = core::mem::MaybeUninit::<libc::vm_statistics64>::zeroed();
+    let mut count = libc::HOST_VM_INFO64_COUNT;
+    // SAFETY: takes no pointer. Every task has the right.
+    let host = unsafe { mach_host_self() };
+    // SAFETY: `found` has `count` words.
+    unsafe { host_statistics64(host, libc::HOST_VM_INFO64, found.as_mut_ptr().cast(), &mut count) };
+    // SAFETY: zeroed is a valid one: then there is none.
+    let found = unsafe { found.assume_init() };
+    let pages = found.free_count as usize + found.inactive_count as usize;
+    // SAFETY: set before any constructor runs.
+    pages.saturating_mul(unsafe { vm_kernel_page_size })
 }
 
 pub fn numa_nodes(_most: usize) -> usize {
@@ -203,6 +232,8 @@ pub(super) fn thread_start() -> unsafe extern "C" fn(
 
 /// Every thread shares the process's open files here.
 pub fn leave_descriptors() {}
+
+pub const LEARNS_FROM_LARGE_BLOCKS: bool = false;
 
 /// Its own allocator is not made to keep anything.
 pub fn trim_next_heap() -> bool {

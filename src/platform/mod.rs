@@ -35,6 +35,10 @@ pub use model::{
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 compile_error!("libzkalloc: no platform layer for this operating system");
 
+/// The word of every thread, where none has one of its own: all that `tls.rs` knows is set, and one more level fits in.
+#[cfg(any(interposes, test))]
+pub const NO_THREAD_WORD: u64 = u64::MAX >> 1;
+
 /// Runs before or after a fork.
 pub type ForkHandler = extern "C" fn();
 

@@ -116,7 +116,7 @@ fn take_back(signal: c_int, before: &libc::sigset_t) {
 
 /// Writes all of `bytes` to `fd`. The error is the `errno`; what cannot be written is dropped.
 pub fn write_all(fd: c_int, bytes: &[u8]) -> Result<(), c_int> {
-    without_write_signals(|| write_all_of(fd, bytes))
+    without_write_signals(|| super::without_pipe_signal(fd, || write_all_of(fd, bytes)))
 }
 
 fn write_all_of(fd: c_int, mut bytes: &[u8]) -> Result<(), c_int> {
@@ -337,8 +337,12 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     }
     // SAFETY: `attributes` is initialised.
     unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
-    // SAFETY: `attributes` is initialised. 64 KiB: the thread's frames are small; the system keeps its own minimum.
-    unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), 64 << 10) };
+    // SAFETY: takes no pointers.
+    let least = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) };
+    // 64 KiB: the thread's frames are small. Less than the system's minimum would be refused.
+    let stack_bytes = usize::try_from(least).unwrap_or(0).max(64 << 10);
+    // SAFETY: `attributes` is initialised.
+    unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack_bytes) };
     let how = if broken::is(Broken::SignalMask) { libc::SIG_UNBLOCK } else { libc::SIG_SETMASK };
     // SAFETY: both sets are live and `all` is initialised. The new thread inherits the mask.
     unsafe { libc::pthread_sigmask(how, all.as_ptr(), old.as_mut_ptr()) };

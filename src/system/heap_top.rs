@@ -24,7 +24,7 @@ static SHOWN_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// True: a block of the arena that was freed is larger than any that glibc was shown.
 #[inline]
 pub fn has_to_see(bytes: usize) -> bool {
-    bytes.min(MOST_BYTES) > SHOWN_BYTES.load(Relaxed)
+    platform::LEARNS_FROM_LARGE_BLOCKS && bytes.min(MOST_BYTES) > SHOWN_BYTES.load(Relaxed)
 }
 
 /// A request, freed at once: untouched, it costs address space for a moment.

@@ -3,10 +3,14 @@
 //!
 //! Neither half alone corrupts anything: `free` goes by the address of a block, and what the library does not see stays
 //! with the system. But it has no use either, and is a sign that this system's loader works otherwise than thought.
+//!
+//! Asked in two ways, and missing is what both miss. What the loader finds by a name is what it gives to the program, but
+//! for a change in how it does so; and calls of another image are counted, but such an image may have been compiled to call
+//! a typed `malloc` instead.
 
 use super::{Next, FREE, MALLOC};
 use crate::sync::{AtomicUsize, Ordering};
-use core::ffi::c_void;
+use core::ffi::{c_void, CStr};
 use core::ptr;
 use Ordering::Relaxed;
 
@@ -26,9 +30,9 @@ static MALLOCS: AtomicUsize = AtomicUsize::new(0);
 static FREES: AtomicUsize = AtomicUsize::new(0);
 
 impl Interposed {
-    /// Counts the calls that arrive while `exercise` has another image make a small block and free it. Nothing is
-    /// counted at any other time: the small path is as short as ever.
-    pub fn look(exercise: impl FnOnce()) -> Self {
+    /// Asks `is_replaced` for both names, and counts the calls that arrive while `exercise` has another image make a small
+    /// block and free it. Nothing is counted at any other time: the small path is as short as ever.
+    pub fn look(is_replaced: impl Fn(&CStr) -> bool, exercise: impl FnOnce()) -> Self {
         REAL_MALLOC.set(MALLOC.get());
         REAL_FREE.set(FREE.get());
         let before = (MALLOCS.load(Relaxed), FREES.load(Relaxed));
@@ -37,7 +41,8 @@ impl Interposed {
         exercise();
         MALLOC.set(REAL_MALLOC.get());
         FREE.set(REAL_FREE.get());
-        match (MALLOCS.load(Relaxed) > before.0, FREES.load(Relaxed) > before.1) {
+        let counted = (MALLOCS.load(Relaxed) > before.0, FREES.load(Relaxed) > before.1);
+        match (counted.0 || is_replaced(c"malloc"), counted.1 || is_replaced(c"free")) {
             (true, true) => Self::Both,
             (false, false) => Self::Neither,
             (true, false) => Self::MallocAlone,
@@ -87,16 +92,22 @@ mod tests {
         let make_unseen = || unsafe { libc::malloc(100) };
         // SAFETY: as above: of the same allocator.
         let drop_unseen = |block| unsafe { libc::free(block) };
-        assert_eq!(Interposed::look(|| drop_block(make())), Interposed::Both);
-        assert_eq!(Interposed::look(|| drop_unseen(make_unseen())), Interposed::Neither);
+        let look = |exercise: &mut dyn FnMut()| Interposed::look(|_| false, exercise);
+        assert_eq!(look(&mut || drop_block(make())), Interposed::Both);
+        assert_eq!(look(&mut || drop_unseen(make_unseen())), Interposed::Neither);
         // Under a sanitizer the two are not the same allocator.
         let (mut seen, unseen) = (ptr::null_mut(), make_unseen());
-        assert_eq!(Interposed::look(|| seen = make()), Interposed::MallocAlone);
-        assert_eq!(Interposed::look(|| drop_block(seen)), Interposed::FreeAlone);
-        assert_eq!(Interposed::look(|| drop_unseen(unseen)), Interposed::Neither);
+        assert_eq!(look(&mut || seen = make()), Interposed::MallocAlone);
+        assert_eq!(look(&mut || drop_block(seen)), Interposed::FreeAlone);
+        assert_eq!(look(&mut || drop_unseen(unseen)), Interposed::Neither);
         // And as if nothing had been.
-        assert_eq!(Interposed::look(|| ()), Interposed::Neither);
+        assert_eq!(look(&mut || ()), Interposed::Neither);
         drop_block(make());
+        // What the loader gives out by a name counts as well as what arrives.
+        let block = make();
+        assert_eq!(Interposed::look(|name| name == c"malloc", || drop_block(block)), Interposed::Both);
+        assert_eq!(Interposed::look(|name| name == c"free", || ()), Interposed::FreeAlone);
+        assert_eq!(Interposed::look(|_| true, || ()), Interposed::Both);
         let lines = [Interposed::MallocAlone, Interposed::FreeAlone].map(Interposed::complaint);
         assert!(lines.iter().all(Option::is_some) && lines[0] != lines[1]);
     }

@@ -1,7 +1,7 @@
 //! What this process has used so far, as the kernel counts it.
 
 use nix::sys::resource::{getrusage, UsageWho};
-use nix::sys::time::TimeVal;
+use nix::sys::time::TimeValLike;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,8 +27,8 @@ impl Moment {
         let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(|error| format!("getrusage: {error}"))?;
         Ok(Self {
             at: Instant::now(),
-            user_us: microseconds(usage.user_time()),
-            system_us: microseconds(usage.system_time()),
+            user_us: usage.user_time().num_microseconds(),
+            system_us: usage.system_time().num_microseconds(),
             minor_faults: usage.minor_page_faults().try_into().unwrap_or(0),
         })
     }
@@ -48,10 +48,6 @@ impl Moment {
 /// To the microsecond, which is as fine as the kernel's own counters are.
 pub fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e3
-}
-
-fn microseconds(time: TimeVal) -> i64 {
-    time.tv_sec() * 1_000_000 + time.tv_usec()
 }
 
 /// Resident memory in MiB.

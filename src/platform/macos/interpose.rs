@@ -29,7 +29,7 @@ pub(crate) use interpose;
 
 /// libSystem's own.
 pub mod real {
-    use core::ffi::{c_int, c_void};
+    use core::ffi::{c_int, c_uint, c_void};
     extern "C" {
         pub fn malloc(bytes: usize) -> *mut c_void;
         pub fn calloc(count: usize, bytes: usize) -> *mut c_void;
@@ -44,10 +44,11 @@ pub mod real {
         pub fn malloc_zone_from_ptr(block: *const c_void) -> *mut c_void;
         pub fn malloc_zone_free(zone: *mut c_void, block: *mut c_void);
         pub fn malloc_zone_realloc(zone: *mut c_void, block: *mut c_void, bytes: usize) -> *mut c_void;
+        pub fn malloc_zone_batch_free(zone: *mut c_void, blocks: *mut *mut c_void, count: c_uint);
     }
 }
 
-/// libSystem's function of this name, or null. (`dlsym` may give the library's own.)
+/// libSystem's function of this name, or null. (`dlsym` gives what it was replaced by.)
 pub fn next_symbol(name: &CStr) -> *mut c_void {
     match name.to_bytes() {
         b"malloc" => real::malloc as *mut c_void,
@@ -75,7 +76,16 @@ pub fn clear_symbol_error() {}
 /// The loader replaces function by function, and one version of macOS was reported to leave `malloc` out.
 pub const MAY_MISS_FUNCTIONS: bool = true;
 
-/// Has libSystem make one small block and free it, on its own behalf: a tree of one node.
+/// True: what programs get by this name is not libSystem's own. `dlsym` looks into the same table as the binding of an
+/// image does (dyld's `Loader::interpose`).
+pub fn is_replaced(name: &CStr) -> bool {
+    // SAFETY: a C string; RTLD_DEFAULT needs no handle.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    !found.is_null() && !ptr::eq(found, next_symbol(name))
+}
+
+/// Has libSystem make one small block and free it, on its own behalf: a tree of one node. Where libSystem calls the typed
+/// `malloc`, that calls the plain one, which arrives here, if libmalloc has noticed at start that it was replaced.
 pub fn exercise_allocator() {
     extern "C" fn compare(_: *const c_void, _: *const c_void) -> c_int {
         0
