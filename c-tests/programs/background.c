@@ -98,8 +98,8 @@ static void descriptors(void) {
     int file = open("/dev/null", O_RDONLY);
     CHECK(file >= 0);
     close(file);
-    *armed = 'o';
     use_much();
+    *armed = 'o';
     for (uint64_t end = now_ms() + WAIT_MS; !*inside && now_ms() < end;) {
         usleep(1000);
     }
