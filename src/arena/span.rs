@@ -103,17 +103,24 @@ impl Arena {
             }
         }
         for _ in 0..NEW_TRIES {
-            let head = self.new_span(class, cursor.fills_spans(class))?;
-            let guard = bin.lock.lock();
-            let emptied = self.let_go(cursor, class);
-            self.adopt(cursor, class, head);
-            drop(guard);
-            emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+            let head = self.adopt_new(cursor, class)?;
             if let Some(grant) = self.take_block(head, class) {
                 return Some(grant);
             }
         }
         None
+    }
+
+    /// Makes a new span the thread's current one.
+    fn adopt_new(&self, cursor: &Cursor, class: usize) -> Option<u32> {
+        let head = self.new_span(class, cursor.fills_spans(class))?;
+        let bin = &self.bins[class];
+        let guard = bin.lock.lock();
+        let emptied = self.let_go(cursor, class);
+        self.adopt(cursor, class, head);
+        drop(guard);
+        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+        Some(head)
     }
 
     /// For threads without a cursor: takes one block of a span without keeping the span.
