@@ -36,10 +36,14 @@ static PURGE_TO: AtomicUsize = AtomicUsize::new(NOTHING);
 /// Bytes to fault in; 0: no wish.
 static PREFAULT: AtomicUsize = AtomicUsize::new(0);
 
-/// Much memory is in use: somebody has to watch what becomes of it. Called after every request of some size.
 #[inline]
+pub fn is_running() -> bool {
+    RUNNING.load(Relaxed)
+}
+
+/// Much memory is in use: somebody has to watch what becomes of it.
 pub fn ensure() {
-    if !RUNNING.load(Relaxed) {
+    if !is_running() {
         start_once();
     }
 }
@@ -47,7 +51,7 @@ pub fn ensure() {
 /// Much memory is free: it may be used again, or wanted elsewhere. Called after every large free.
 #[inline]
 pub fn wake_to_watch() {
-    if ASLEEP.load(Relaxed) && RUNNING.load(Relaxed) {
+    if ASLEEP.load(Relaxed) && is_running() {
         wake();
     }
 }
@@ -80,7 +84,7 @@ pub fn retire() {
         return;
     }
     config::set(Key::Background, 0);
-    if RUNNING.load(Relaxed) {
+    if is_running() {
         wake();
     }
 }

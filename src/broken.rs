@@ -82,6 +82,8 @@ protections! {
     Privileged = "privileged";
     /// I6: the background thread comes with the first request.
     LateThread = "late-thread";
+    /// I6: glibc trims a heap of any size, while the program's small requests wait.
+    LongTrim = "long-trim";
     /// I6: `free` starts the background thread, whatever locks its caller holds.
     FreeStarts = "free-starts";
     /// I6: the background thread goes on when the main thread has ended: the process never ends.

@@ -8,8 +8,8 @@ use crate::broken::{self, Broken};
 use crate::config::{self, Key, MODE_OFF, THP_ALWAYS, THP_AUTO};
 use crate::platform::{self, HugePages};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Lock, Ordering};
-use crate::system::heap_top;
 use crate::system::interposed::Interposed;
+use crate::system::{front, heap_top};
 use crate::tls::{self, Busy, CursorState};
 use crate::{background, fork, report, retention, router, stats, system, trace};
 use core::ffi::c_void;
@@ -37,7 +37,7 @@ pub fn start() {
     system::resolve();
     #[cfg(feature = "broken")]
     broken::read_environment();
-    system::look_ahead();
+    front::look();
     system::warm_up();
     platform::find_thread_start();
     if platform::MAY_MISS_FUNCTIONS {
@@ -47,7 +47,7 @@ pub fn start() {
         do_without();
     }
     config::read_environment();
-    if system::is_bypassed() && !broken::is(Broken::PastUs) {
+    if front::is_bypassed() && !broken::is(Broken::PastUs) {
         config::set(Key::Mode, MODE_OFF);
         if config::get(Key::Verbose) == 1 {
             report::line(format_args!("the process's malloc and free go past the library: it serves nothing"));

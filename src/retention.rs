@@ -36,11 +36,15 @@ pub fn before_alloc(arena: &Arena, bytes: usize) {
 /// After a request was served.
 #[inline]
 pub fn after_alloc(arena: &Arena, bytes: usize) {
-    let is_watched = config::get(Key::Background) != 0 && config::get(Key::DecayMs) != 0 && bytes >= WORTH_A_LOOK_BYTES;
-    if is_watched
-        && !broken::is(Broken::FreeStarts)
-        && (arena.has_held(WORTH_A_THREAD_BYTES) || broken::is(Broken::LateThread))
-    {
+    if bytes >= WORTH_A_LOOK_BYTES && !background::is_running() && !broken::is(Broken::FreeStarts) {
+        watch(arena);
+    }
+}
+
+/// Starts the background thread once there is something to watch.
+fn watch(arena: &Arena) {
+    let is_wanted = config::get(Key::Background) != 0 && config::get(Key::DecayMs) != 0;
+    if is_wanted && (arena.has_held(WORTH_A_THREAD_BYTES) || broken::is(Broken::LateThread)) {
         background::ensure();
     }
 }

@@ -390,6 +390,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "heap-top", "small_heap.c")
     },
     Control {
+        args: &["large"],
+        env: &[("ZK_ALLOC_DECAY_MS", "200")],
+        without: CheckFails("is_gone == goes_back"),
+        ..Control::new("I6", "long-trim", "small_heap.c")
+    },
+    Control {
         args: &["proofs"],
         without: CheckFails("round < 2 || faults() - before < 100"),
         ..Control::new("I6", "show-large", "small_heap.c")

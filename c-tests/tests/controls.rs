@@ -84,6 +84,7 @@ controls! {
     i8_decay = "decay";
     i8_computing = "computing";
     i8_heap_top = "heap-top";
+    i6_long_trim = "long-trim";
     i8_pinned = "pinned";
     i8_budget = "budget";
     i8_retain = "retain";

@@ -8,6 +8,7 @@ mod block_table;
 mod broken_reset;
 mod budget;
 pub mod cursor;
+mod dead_pages;
 mod dump;
 pub mod freed;
 pub mod global;
@@ -15,6 +16,7 @@ mod grow;
 mod large;
 mod mover;
 pub mod phase;
+mod pool;
 pub mod prefault;
 #[cfg(all(test, modelled))]
 mod protocols;

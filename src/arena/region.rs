@@ -4,8 +4,9 @@
 
 use super::block_table::BlockTable;
 use super::cursor::{Cursor, MAX_CURSORS};
+use super::pool::POOLS;
 use super::size::{UNIT, UNIT_SHIFT};
-use super::slot::{Slot, SlotList, POOLS};
+use super::slot::{Slot, SlotList};
 use super::{BLOCK_CLASSES, SLOT_NODES};
 use crate::broken::{self, Broken};
 use crate::platform::{self, HugePages, Move};

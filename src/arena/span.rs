@@ -37,8 +37,6 @@ fn charge(slot: &Slot, blocks: i32) -> i32 {
     charged
 }
 
-/// Spans that a refill makes: a trim may just hold all blocks of one, and of the next.
-const NEW_TRIES: usize = 4;
 /// Partly free spans that a refill looks at before it takes a new slot.
 const PARTIAL_TRIES: usize = 4;
 
@@ -102,25 +100,13 @@ impl Arena {
                 return Some(grant);
             }
         }
-        for _ in 0..NEW_TRIES {
-            let head = self.adopt_new(cursor, class)?;
-            if let Some(grant) = self.take_block(head, class) {
-                return Some(grant);
-            }
-        }
-        None
-    }
-
-    /// Makes a new span the thread's current one.
-    fn adopt_new(&self, cursor: &Cursor, class: usize) -> Option<u32> {
-        let head = self.new_span(class, cursor.fills_spans(class))?;
-        let bin = &self.bins[class];
+        let (head, grant) = self.new_span(class, cursor.fills_spans(class))?;
         let guard = bin.lock.lock();
         let emptied = self.let_go(cursor, class);
         self.adopt(cursor, class, head);
         drop(guard);
         emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
-        Some(head)
+        Some(grant)
     }
 
     /// For threads without a cursor: takes one block of a span without keeping the span.
@@ -133,7 +119,6 @@ impl Arena {
             let next = bin.after(self.slots, head);
             bin.remove(self.slots, head);
             self.slots[head as usize].shift(State::Partial, State::Owned, 0);
-            self.slots[head as usize].charged.store(0, Relaxed);
             let grant = self.take_block(head, class);
             self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
             if grant.is_some() {
@@ -141,19 +126,13 @@ impl Arena {
             }
             head = next;
         }
-        for _ in 0..NEW_TRIES {
-            let head = self.new_span(class, false)?;
-            let grant = self.take_block(head, class);
-            self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
-            if grant.is_some() {
-                return grant;
-            }
-        }
-        None
+        let (head, grant) = self.new_span(class, false)?;
+        self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
+        Some(grant)
     }
 
-    /// A slot made into an empty span, in the caller's hands; where huge pages are if it will be filled.
-    fn new_span(&self, class: usize, is_dense: bool) -> Option<u32> {
+    /// A slot made into a span in the caller's hands, and its first block; where huge pages are if it will be filled.
+    fn new_span(&self, class: usize, is_dense: bool) -> Option<(u32, Grant)> {
         let shape = &BLOCK_CLASS[class];
         let units = shape.units as usize;
         let slots = size::class_of(units);
@@ -167,15 +146,14 @@ impl Arena {
         slot.handed.store(0, Relaxed);
         slot.hint.store(0, Relaxed);
         slot.charged.store(0, Relaxed);
+        // While nobody else knows the span: a trim that did would hold all that is free in it.
+        let grant = self.take_block(head, class);
         slot.set_word(Word::new(State::Owned, class as u8, 0));
-        Some(head)
+        Some((head, grant?))
     }
 
     fn adopt(&self, cursor: &Cursor, class: usize, head: u32) {
-        let slot = &self.slots[head as usize];
-        slot.charged.store(0, Relaxed);
-        slot.hint.store(0, Relaxed);
-        slot.owner.store(cursor.number(), Relaxed);
+        self.slots[head as usize].owner.store(cursor.number(), Relaxed);
         cursor.set_current(class, head);
     }
 
@@ -255,7 +233,7 @@ impl Arena {
     /// After a live block was dropped from the count: the first and the last one to go change the state of a span
     /// without owner. True: they did.
     #[inline]
-    fn drop_counted(&self, before: Word, head: u32, class: usize, shape: &BlockClass) -> bool {
+    pub(super) fn drop_counted(&self, before: Word, head: u32, class: usize, shape: &BlockClass) -> bool {
         let must_settle = match before.state() {
             State::Full => before.count() == 1 || before.count() >= i64::from(shape.blocks),
             State::Partial => before.count() == 1,
@@ -324,7 +302,8 @@ impl Arena {
                 }
                 State::Held if slot.receives() && !broken::is(Broken::HalfMoved) => self.forsake(head),
                 State::Held | State::Limbo => {
-                    // Whoever held it may have been about to fill, move or purge it.
+                    // Whoever held it may have been about to fill, move or purge it, or had the first block of a new span.
+                    self.blocks[head as usize].reset();
                     slot.set_holes();
                     slot.set_word(word.with_state(State::Limbo));
                     self.put_slot(head, End::Back);
@@ -332,85 +311,5 @@ impl Arena {
                 State::Uncarved | State::Free | State::Large => {}
             }
         });
-    }
-}
-
-/// Giving dead pages of a span back while its blocks live.
-impl Arena {
-    /// Purges the whole pages of free blocks. The caller holds `trimming`. The bytes given back.
-    ///
-    /// I1: the span is kept from being recycled by a count of one, as a live block would do, and a free block from
-    /// being handed out by its live bit. What is live is never touched.
-    pub(super) fn trim_span(&self, head: u32, class: usize) -> usize {
-        let (slot, table, shape) = self.span(head, class);
-        {
-            let _guard = self.bins[class].lock.lock();
-            let word = slot.word();
-            let is_span = matches!(word.state(), State::Owned | State::Full | State::Partial);
-            if !is_span || usize::from(word.class()) != class {
-                return 0;
-            }
-            slot.shift(word.state(), word.state(), 1);
-        }
-        let page_bytes = self.region.page_bytes();
-        let base = self.region.unit_address(head as usize);
-        // Behind the last block lies what an earlier use of the slot has left.
-        let end = shape.offset(shape.blocks as usize);
-        let touched = slot.touched.load(Relaxed).next_multiple_of(page_bytes);
-        let mut given = 0;
-        let end_page = end.next_multiple_of(page_bytes);
-        if touched > end_page {
-            slot.set_holes();
-            let purged = self.region.purge(base + end_page, base + touched);
-            if purged > 0 || broken::is(Broken::RefusedPurge) {
-                // The owner only ever raises this, and never beyond `end`.
-                self.set_touched(slot, end_page);
-            }
-            given += purged;
-        }
-        // Every block that has a byte on a touched page.
-        let blocks = touched.div_ceil(shape.bytes as usize).min(shape.blocks as usize);
-        let mut index = 0;
-        while index < blocks {
-            let first = index;
-            let mut is_resident = false;
-            while index < blocks && (table.claim(index) || broken::is(Broken::TrimLive)) {
-                is_resident |= !table.is_purged(index);
-                index += 1;
-            }
-            if is_resident {
-                slot.set_holes();
-                let last = index == shape.blocks as usize;
-                let run_end = if last { end_page } else { shape.offset(index) };
-                let purged = self.region.purge(base + shape.offset(first), base + run_end);
-                given += purged;
-                if purged > 0 {
-                    (first..index).for_each(|index| table.set_purged(index));
-                }
-            }
-            (first..index).for_each(|index| {
-                table.clear(index);
-            });
-            index += 1;
-        }
-        self.drop_counted(slot.drop_block(), head, class, shape);
-        given
-    }
-
-    /// Bytes of a span that were given back and not handed out since.
-    pub(super) fn purged_in_span(&self, head: u32, class: usize) -> usize {
-        let (slot, table, shape) = self.span(head, class);
-        let bytes = shape.bytes as usize;
-        // What lies beyond was never resident, also where the page it begins on was given back.
-        let touched = slot.touched.load(Relaxed);
-        let blocks = touched.div_ceil(bytes).min(shape.blocks as usize);
-        let in_part = blocks > 0 && shape.offset(blocks) > touched && table.is_purged(blocks - 1);
-        let untouched = if in_part { shape.offset(blocks) - touched } else { 0 };
-        // With the last block went the rest of its page.
-        let end = shape.offset(shape.blocks as usize);
-        let last = touched > end && table.is_purged(shape.blocks as usize - 1);
-        let rest = if last { end.next_multiple_of(self.region.page_bytes()) - end } else { 0 };
-        // Saturating: the owner may hand blocks out meanwhile.
-        (table.count_purged(blocks) * bytes + rest).saturating_sub(untouched)
     }
 }

@@ -146,7 +146,7 @@ pub unsafe extern "C" fn reallocarray(pointer: *mut c_void, count: usize, bytes:
         Some(total) => {
             if router::owner(pointer.addr()).is_none() {
                 // SAFETY: the caller's block, and not the arena's.
-                if let Some(new) = unsafe { system::realloc_in_front(pointer, total) } {
+                if let Some(new) = unsafe { system::front::realloc(pointer, total) } {
                     return new;
                 }
             }
@@ -269,6 +269,6 @@ unsafe fn free_anywhere(pointer: *mut c_void) {
         // SAFETY: the program's block.
         Some(arena) => unsafe { free_in_arena(arena, pointer) },
         // SAFETY: not the arena's.
-        None => unsafe { system::free_anywhere(pointer) },
+        None => unsafe { system::front::free_anywhere(pointer) },
     }
 }

@@ -53,5 +53,6 @@ pub fn give_back(live_bytes: usize) -> bool {
     }
     let resident = with_file(format_args!("/proc/self/statm"), anonymous_pages);
     let outside = resident.map(|pages| (pages as usize * platform::page_bytes()).saturating_sub(live_bytes));
-    outside.is_some_and(|bytes| bytes <= MOST_TRIMMED_BYTES) && platform::trim_next_heap()
+    let is_soon_done = |bytes| bytes <= MOST_TRIMMED_BYTES || broken::is(Broken::LongTrim);
+    outside.is_some_and(is_soon_done) && platform::trim_next_heap()
 }

@@ -108,10 +108,8 @@ impl<A: std::ops::Deref<Target = Arena> + 'static> Crowd<A> {
         // Apart, so that no mark looks like that of a block that was freed.
         let mark = self.marks.get() + 1000;
         self.marks.set(mark);
-        // `None`: a trim has just had all that is free in a new span.
-        if let Some(block) = self.arena.try_take(cursor, bytes, mark) {
-            self.blocks.borrow_mut().push((block, mark));
-        }
+        let block = self.arena.take(cursor, bytes, mark);
+        self.blocks.borrow_mut().push((block, mark));
     }
 
     fn give(&self, cursor: Option<u32>) {
@@ -150,7 +148,7 @@ const CLEAR: MutantLine = ("arena/block_table.rs", "fetch_and(!bit(index), Relea
 const CLAIM: MutantLine = ("arena/block_table.rs", "fetch_or(bit(index), Acquire)", Change::Split);
 const DROP: MutantLine = ("arena/slot.rs", "Word(self.word.fetch_sub(ONE, AcqRel))", Change::Split);
 const BIN: MutantLine = ("arena/mod.rs", "return Some(lock.lock());", Change::Skip);
-const POP: MutantLine = ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip);
+const POP: MutantLine = ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip);
 const RESIDENT: MutantLine = ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip);
 
 #[test]
@@ -186,9 +184,9 @@ fn trim() {
     })
     .mutants(&[
         CLAIM,
-        ("arena/span.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
+        ("arena/dead_pages.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
     ])
     .check();
 }

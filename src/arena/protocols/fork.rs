@@ -6,8 +6,8 @@
 
 use super::frame::{SMALL, UNIT_BLOCK};
 use super::process::{
-    assert_consistent, fork_among, forking_thread, install, live_on, serve_until_done, CURSORS, FULL, LIMBO, OWNED,
-    PHASES_LOCK,
+    assert_consistent, fork_among, forking_thread, install, live_on, serve_until_done, CURSORS, FIRST_BLOCK, FULL,
+    LIMBO, OWNED, PHASES_LOCK,
 };
 use super::{world, Arena, Change, Model};
 use crate::{background, router};
@@ -47,6 +47,23 @@ fn during_allocation() {
     })
     .with_real_locks()
     .mutants(&[FULL, CURSORS])
+    .check();
+}
+
+#[test]
+fn during_new_span() {
+    Model::new("fork while another thread begins a span", || {
+        let arena = install();
+        let (cursor, [_, second]) = forking_thread(arena);
+        let other = arena.cursor();
+        fork_during(move || {
+            arena.take(Some(other), SMALL, 3);
+        });
+        live_on(arena, cursor, second);
+    })
+    .bounded(3)
+    .with_real_locks()
+    .mutants(&[FULL, FIRST_BLOCK])
     .check();
 }
 
@@ -112,7 +129,7 @@ fn during_slots() {
     })
     .bounded(3)
     .with_real_locks()
-    .mutants(&[LIMBO, ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip)])
+    .mutants(&[LIMBO, ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip)])
     .check();
 }
 

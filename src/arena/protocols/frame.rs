@@ -96,19 +96,16 @@ impl Arena {
     /// Allocates without counting: the counters have a model of their own. A block said to be fresh must read as zero
     /// (I2); then its holder writes `mark` to it.
     pub fn take(&self, cursor: Option<u32>, bytes: usize, mark: u64) -> usize {
-        self.try_take(cursor, bytes, mark).unwrap_or_else(|| panic!("MODEL: the arena is full"))
-    }
-
-    pub fn try_take(&self, cursor: Option<u32>, bytes: usize, mark: u64) -> Option<usize> {
         let cursor = cursor.map(|index| self.cursors.get(index));
         let grant = match size::block_class(bytes, 1) {
             Some(class) => self.allocate_block(cursor, class),
             None => self.allocate_large(bytes, 1),
-        }?;
+        };
+        let grant = grant.unwrap_or_else(|| panic!("MODEL: the arena is full"));
         let found = world::read(grant.address);
         assert!(grant.dirty > 0 || found == 0, "a fresh block holds {found}");
         world::write(grant.address, mark);
-        Some(grant.address)
+        grant.address
     }
 
     /// Frees a block, which must still hold `mark` (I1).

@@ -90,7 +90,10 @@ pub fn assert_consistent(arena: &Arena) {
                 let blocks = i64::from(BLOCK_CLASS[usize::from(word.class())].blocks);
                 assert!(bits > 0 && (bits == blocks) == (word.state() == Full), "{head}: {word:?}, {bits} live");
             }
-            State::Free => free += slot.touched.load(Relaxed),
+            State::Free => {
+                assert_eq!(bits, 0, "{head}");
+                free += slot.touched.load(Relaxed);
+            }
             State::Large => {}
             // Pages were on their way to it.
             State::Uncarved if slot.receives() => {}
@@ -131,6 +134,8 @@ pub const FULL: MutantLine =
     ("arena/span.rs", "slot.set_word(Word::new(State::Full, word.class(), count));", Change::Skip);
 pub const LIMBO: MutantLine =
     ("arena/span.rs", "\n                    slot.set_word(word.with_state(State::Limbo));", Change::Skip);
+pub const FIRST_BLOCK: MutantLine =
+    ("arena/block_table.rs", "self.live.iter().for_each(|word| word.store(0, Relaxed));", Change::Skip);
 pub const CURSORS: MutantLine =
     ("arena/cursor.rs", "cursor.current.iter().for_each(|head| head.store(0, Relaxed));", Change::Skip);
 

@@ -19,7 +19,7 @@ fn hand_over() {
         arena.assert_all_free();
     })
     .mutants(&[
-        ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+        ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
         ("arena/mod.rs", "return Some(lock.lock());", Change::Skip),
     ])
     .check();
@@ -39,7 +39,7 @@ fn competition() {
         }
         arena.assert_all_free();
     })
-    .mutants(&[("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip)])
+    .mutants(&[("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip)])
     .check();
 }
 
@@ -86,7 +86,7 @@ fn exchange() {
     })
     .bounded(1)
     .mutants(&[
-        ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+        ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
         ("arena/mod.rs", "return Some(lock.lock());", Change::Skip),
     ])
     .check();

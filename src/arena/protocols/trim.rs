@@ -28,6 +28,26 @@ fn dead_pages_against_owner() {
     .check();
 }
 
+/// Dead pages are given back while a span begins in a slot with pages: its owner gets a block of it, whatever a trim holds.
+#[test]
+fn dead_pages_of_a_new_span() {
+    Model::new("trim against the beginning of a span", || {
+        let (arena, cursor, [first, second]) = full_span(SMALL);
+        let head = arena.head(first).unwrap_or(0);
+        arena.give(Some(cursor), first, 1);
+        arena.give(Some(cursor), second, 2);
+        arena.exit(cursor);
+        let trimmer = with(&arena, move |arena| arena.trim_span(head, 0));
+        let third = arena.take(Some(cursor), SMALL, 3);
+        end(trimmer);
+        arena.give(Some(cursor), third, 3);
+        arena.exit(cursor);
+        arena.assert_all_free();
+    })
+    .mutants(&[("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip)])
+    .check();
+}
+
 /// The dead pages of a span without owner are given back while its last block is freed: it is recycled once.
 #[test]
 fn dead_pages_against_recycling() {
@@ -44,9 +64,9 @@ fn dead_pages_against_recycling() {
         arena.assert_all_free();
     })
     .mutants(&[
-        ("arena/span.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
+        ("arena/dead_pages.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
     ])
     .check();
 }
@@ -73,9 +93,9 @@ fn dead_pages_of_a_span() {
         ("arena/block_table.rs", "fetch_or(bit(index), Acquire)", Change::Split),
         ("arena/block_table.rs", "fetch_or(bit(index), Acquire)", Change::Relax),
         ("arena/block_table.rs", "fetch_and(!bit(index), Release)", Change::Relax),
-        ("arena/span.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
+        ("arena/dead_pages.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Skip),
     ])
     .check();
 }
@@ -93,7 +113,7 @@ fn purge_against_allocation() {
     })
     .mutants(&[
         ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
-        ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+        ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
     ])
     .check();
 }
@@ -136,7 +156,7 @@ fn purge_of_free_slots() {
     .bounded(1)
     .mutants(&[
         ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
-        ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+        ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
     ])
     .check();
 }
@@ -195,8 +215,8 @@ fn trim_against_exit() {
     })
     .bounded(2)
     .mutants(&[
-        ("arena/span.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
-        ("arena/span.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
+        ("arena/dead_pages.rs", "let _guard = self.bins[class].lock.lock();", Change::Skip),
+        ("arena/dead_pages.rs", "slot.shift(word.state(), word.state(), 1);", Change::Split),
     ])
     .check();
 }
@@ -223,7 +243,7 @@ fn budget_against_allocation() {
     })
     .mutants(&[
         ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
-        ("arena/slot.rs", "let guard = pool.lock.lock();", Change::Skip),
+        ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
     ])
     .check();
 }
