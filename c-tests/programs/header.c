@@ -15,7 +15,7 @@
         }                                                                                                              \
     } while (0)
 
-/* The types that DESIGN gives. A different one is a compile error here. */
+/* The documented types. A different one is a compile error here. */
 static void check_types(void) {
     int (*begin)(void) = zk_begin_phase;
     int (*end)(void) = zk_end_phase;
@@ -37,7 +37,7 @@ static void check_types(void) {
     CHECK(!min_arena_bytes == !expected && !version == !expected);
 }
 
-/* Two 32-bit fields, then 64-bit counters without padding, in DESIGN's order. */
+/* Two 32-bit fields, then 64-bit counters without padding, in the documented order. */
 static void check_layout(void) {
     CHECK(offsetof(zk_stats, size) == 0 && offsetof(zk_stats, version) == 4);
     CHECK(offsetof(zk_stats, phases_begun) == 8 && offsetof(zk_stats, phases_ended) == 16);

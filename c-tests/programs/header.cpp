@@ -20,10 +20,10 @@ static_assert(!std::is_copy_assignable<zk::phase_guard>::value, "a copy would en
 static_assert(!std::is_move_constructible<zk::phase_guard>::value, "a guard belongs to its scope");
 static_assert(std::is_nothrow_default_constructible<zk::phase_guard>::value, "beginning a phase cannot fail");
 static_assert(std::is_nothrow_destructible<zk::phase_guard>::value, "ending a phase cannot fail");
-static_assert(std::is_same<decltype(zk_phase_depth()), unsigned>::value, "DESIGN, C API");
-static_assert(std::is_same<decltype(zk_trim(0)), std::size_t>::value, "DESIGN, C API");
-static_assert(std::is_same<decltype(zk_version()), const char *>::value, "DESIGN, C API");
-static_assert(sizeof(zk_stats) == 2 * 4 + 20 * 8, "DESIGN, C API");
+static_assert(std::is_same<decltype(zk_phase_depth()), unsigned>::value, "the documented type");
+static_assert(std::is_same<decltype(zk_trim(0)), std::size_t>::value, "the documented type");
+static_assert(std::is_same<decltype(zk_version()), const char *>::value, "the documented type");
+static_assert(sizeof(zk_stats) == 2 * 4 + 20 * 8, "the documented type");
 
 static unsigned depth() { return zk_phase_depth ? zk_phase_depth() : 0; }
 

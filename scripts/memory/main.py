@@ -1,4 +1,4 @@
-"""What issue 5 wants to see of memory: measured, compared with glibc in the same run, and put into one table."""
+"""What is wanted of memory: measured, compared with glibc in the same run, and put into one table."""
 
 import argparse
 import hashlib
