@@ -79,7 +79,8 @@ typedef struct zk_stats {
      */
     uint64_t peak_live_bytes;
     /**
-     * Bytes of the arena that are in memory, as far as the library can know: at most this.
+     * Bytes of the arena that are in memory, as far as the library can know: at most this. A page that was only ever read
+     * counts, since `mincore` counts the system's page of zeroes.
      */
     uint64_t resident_bytes;
     /**

@@ -11,7 +11,7 @@ use crate::platform;
 use crate::prefault;
 use crate::pressure::{self, LOOK_MS};
 use crate::report;
-use crate::retention::WORTH_A_THREAD_BYTES;
+use crate::retention::{WORTH_A_THREAD_BYTES, WORTH_A_WATCH_BYTES};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::system::heap_top;
 use crate::tls::Busy;
@@ -66,6 +66,14 @@ pub fn purge_soon(keep: usize) -> bool {
     PURGE_TO.swap(keep, Relaxed);
     wake();
     true
+}
+
+/// Has spans searched for dead pages. False: there is no thread to do it.
+pub fn search_soon(arena: &Arena) -> bool {
+    if is_running() && arena.take_spread() {
+        wake();
+    }
+    is_running()
 }
 
 /// Has memory faulted in. False: there is no thread to do it, and none can be started.
@@ -172,8 +180,12 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
         if keep != NOTHING {
             arena.purge_slots(keep);
         }
+        if arena.is_search_wanted() {
+            arena.search_spread();
+        }
         let bytes = PREFAULT.swap(0, Relaxed);
         if bytes != 0 {
+            pressure::look(arena);
             prefault::run(arena, bytes);
         }
         if !goes_on() || config::get(Key::Background) == 0 {
@@ -200,6 +212,7 @@ pub fn serve(arena: &Arena, goes_on: impl Fn() -> bool) {
 #[derive(Default)]
 struct Idle {
     activity: u64,
+    allocated_bytes: u64,
     since_ns: u64,
     /// How long the program had computed by then.
     cpu_ns: u64,
@@ -216,6 +229,8 @@ const MOST_BETWEEN_LOOKS_MS: u64 = 1000;
 const DECAYS_OF_COMPUTING: u64 = 6;
 /// It computes if its threads have run for this part of the time of one processor: others may want the rest.
 const COMPUTING_PART: u64 = 16;
+/// Requests for less than this part of what is free are no use of it: a server that asks for a buffer now and then idles.
+const LIGHT_PART: u64 = 16;
 /// Free memory that was not used for so long is kept out of core dumps.
 const UNDUMP_AFTER_MS: u64 = 1000;
 
@@ -225,9 +240,10 @@ impl Idle {
     fn look(&mut self, arena: &Arena) -> Option<u64> {
         let now_ns = platform::now_ns();
         let activity = arena.activity();
-        let is_used = activity != self.activity || self.since_ns == 0;
+        let allocated_bytes = arena.allocated_bytes();
+        let is_used = self.since_ns == 0 || (activity != self.activity && !self.is_light(arena, allocated_bytes));
         if is_used {
-            *self = Self { activity, since_ns: now_ns, cpu_ns: cpu_ns(), is_undumped: false };
+            *self = Self { activity, allocated_bytes, since_ns: now_ns, cpu_ns: cpu_ns(), is_undumped: false };
         }
         let idle_ns = now_ns.saturating_sub(self.since_ns);
         let idle_ms = idle_ns / 1_000_000;
@@ -247,7 +263,7 @@ impl Idle {
             if arena.activity() == activity {
                 return None;
             }
-        } else if !is_used && !arena.may_hold(WORTH_A_THREAD_BYTES) {
+        } else if !is_used && !arena.may_hold(WORTH_A_WATCH_BYTES) {
             return None;
         }
         let is_watching = pressure::look(arena);
@@ -256,10 +272,16 @@ impl Idle {
             self.is_undumped = true;
         }
         let decay_look_ms = decay_ms.map(|decay_ms| (decay_ms / LOOKS_PER_DECAY).clamp(1, MOST_BETWEEN_LOOKS_MS));
-        let pressure_look_ms = (is_watching && arena.free_resident_bytes() >= WORTH_A_THREAD_BYTES).then_some(LOOK_MS);
+        let pressure_look_ms = (is_watching && arena.spare_bytes() >= WORTH_A_THREAD_BYTES).then_some(LOOK_MS);
         let next_ms = decay_look_ms.into_iter().chain(pressure_look_ms).min();
         let is_settled = !is_used && self.is_undumped;
         next_ms.or((!is_settled).then_some(MOST_BETWEEN_LOOKS_MS))
+    }
+
+    /// True: of all that is free the program has not used much since then.
+    fn is_light(&self, arena: &Arena, allocated_bytes: u64) -> bool {
+        let used = allocated_bytes.saturating_sub(self.allocated_bytes);
+        used < arena.free_resident_bytes() as u64 / LIGHT_PART && !broken::is(Broken::LightUse)
     }
 
     /// True: the program has computed since its last request.

@@ -130,6 +130,22 @@ protections! {
     LostGrowth = "lost-growth";
     /// I8: pages are counted as given back, and kept.
     GiveBack = "give-back";
+    /// I8: dead pages of spans stay until the program idles, however many.
+    Spread = "spread";
+    /// I8: a large block that `realloc` makes smaller keeps its pages.
+    CutOff = "cut-off";
+    /// I8: pages are moved in front of a block that begins far inside its slot.
+    AlignedGap = "aligned-gap";
+    /// I8: moved pages keep what the kernel was told about huge ones elsewhere.
+    MovedAdvice = "moved-advice";
+    /// I8: a process whose threads need much of their stacks for thread-local variables gives nothing back.
+    StaticTls = "static-tls";
+    /// I8: without a background thread, whatever the reason, nothing goes back.
+    NoThread = "no-thread";
+    /// I8: a few requests keep everything, as a proof would.
+    LightUse = "light-use";
+    /// I8: wiping makes resident what never was.
+    WipeUntouched = "wipe-untouched";
     /// I8: a slot that the kernel will not take pages of keeps others from giving theirs back.
     Pinned = "pinned";
     /// I8: `trim` leaves dead pages between live blocks.

@@ -63,10 +63,11 @@ impl Cgroup {
         let text = platform::read_file(c"/proc/self/cgroup", &mut buffer)?;
         let (version, group) = memory_group(core::str::from_utf8(text).ok()?)?;
         version.mounts.iter().find_map(|mount| {
-            // Without a view of its own, a container's path leads nowhere, and its cgroup is what it sees at the top.
-            [group, ""].iter().find_map(|group| {
+            // Memory may be counted further up only. And without a view of its own, a container's path leads nowhere, and
+            // its cgroup is what it sees at the top.
+            around(group.trim_end_matches('/'), 0).find_map(|group| {
                 let mut path = Line::new();
-                write!(path, "{mount}{}", group.trim_end_matches('/')).ok()?;
+                write!(path, "{mount}{group}").ok()?;
                 let found = Self { version, path, mount_bytes: mount.len() };
                 found.number(found.path(), version.used, "").map(|_| found)
             })
@@ -114,13 +115,17 @@ impl Cgroup {
 
     /// Its path, and those of the cgroups around it.
     fn levels(&self) -> impl Iterator<Item = &str> {
-        let inner = Some(self.path());
-        core::iter::successors(inner, |path| path.rfind('/').filter(|&at| at >= self.mount_bytes).map(|at| &path[..at]))
+        around(self.path(), self.mount_bytes)
     }
 
     fn number(&self, path: &str, file: &str, line: &str) -> Option<u64> {
         with_file(format_args!("{path}/{file}"), |text| number_after(text, line))
     }
+}
+
+/// A path and those of the directories around it, down to so many bytes.
+fn around(path: &str, least: usize) -> impl Iterator<Item = &str> {
+    core::iter::successors(Some(path), move |path| path.rfind('/').filter(|&at| at >= least).map(|at| &path[..at]))
 }
 
 /// Which version counts memory, and the path of the group: from lines like `4:memory:/path` or `0::/path`.

@@ -7,7 +7,7 @@
 use crate::arena::global;
 use crate::broken::{self, Broken};
 use crate::sync::{AtomicU64, Ordering};
-use crate::{background, init, platform, router, stats, tls, trace};
+use crate::{background, init, platform, retention, router, stats, tls, trace};
 use Ordering::Relaxed;
 
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -67,6 +67,7 @@ pub extern "C" fn in_parent() {
 pub extern "C" fn in_child() {
     if !broken::is(Broken::ForkThread) {
         background::forget_in_child();
+        retention::forget_in_child();
     }
     trace::forget_in_child();
     if !broken::is(Broken::ForkGate) {

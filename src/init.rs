@@ -161,6 +161,7 @@ fn make_arena_once() -> bool {
         ));
     }
     let arena = Arena::new(region, &options).with_freed(freed());
+    retention::configure(&arena);
     trace::counters(&arena, c"arena made");
     global::install(arena);
     true

@@ -74,7 +74,8 @@ fn keep_within(arena: &Arena, room: Option<Room>) {
     arena.set_ceiling((arena.touched_bytes() + room.bytes).saturating_sub(left));
     let missing = left.saturating_sub(room.bytes);
     if missing > 0 {
-        arena.purge_slots(arena.free_resident_bytes().saturating_sub(missing));
+        // Free slots, and dead pages of spans where these are not enough.
+        arena.trim(arena.free_resident_bytes().saturating_sub(missing));
     }
 }
 

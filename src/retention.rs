@@ -17,6 +17,9 @@ pub const WORTH_A_LOOK_BYTES: usize = 4096;
 /// From this much memory on it is worth a thread to give it back.
 pub const WORTH_A_THREAD_BYTES: usize = 64 << 20;
 
+/// What is worth a look by a thread that is there.
+pub const WORTH_A_WATCH_BYTES: usize = 4 << 20;
+
 /// A program that marks no phases is not asked more often than this whether it has finished something large: what looks
 /// like an end may be a pause of one.
 const SHORTEST_CYCLE_NS: u64 = 1_000_000_000;
@@ -28,7 +31,7 @@ static LAST_USE_NS: AtomicU64 = AtomicU64::new(0);
 /// Before a request is served.
 #[inline]
 pub fn before_alloc(arena: &Arena, bytes: usize) {
-    if config::get(Key::Background) == 0 && bytes > MEDIUM_MAX {
+    if bytes > MEDIUM_MAX && !is_watched() {
         decay_inside_call(arena);
     }
 }
@@ -36,8 +39,27 @@ pub fn before_alloc(arena: &Arena, bytes: usize) {
 /// After a request was served.
 #[inline]
 pub fn after_alloc(arena: &Arena, bytes: usize) {
-    if bytes >= WORTH_A_LOOK_BYTES && !background::is_running() && !broken::is(Broken::FreeStarts) {
+    if bytes < WORTH_A_LOOK_BYTES {
+        return;
+    }
+    if !background::is_running() && !broken::is(Broken::FreeStarts) {
         watch(arena);
+    }
+    if arena.is_spread() {
+        search(arena);
+    }
+}
+
+/// True: a thread gives back what is not used. There may be none by the user's wish, or the system's, or not yet.
+fn is_watched() -> bool {
+    config::get(Key::Background) != 0 && (background::is_running() || broken::is(Broken::NoThread))
+}
+
+/// Has dead pages of spans given back.
+#[cold]
+fn search(arena: &Arena) {
+    if !(config::get(Key::Background) != 0 && background::search_soon(arena)) && arena.take_spread() {
+        arena.search_spread();
     }
 }
 
@@ -52,8 +74,14 @@ fn watch(arena: &Arena) {
 /// After a block was freed, in a program that marks its proofs or does not.
 #[inline]
 pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
-    if let Some(keep) = cap_bytes().filter(|&keep| arena.free_resident_bytes() > keep) {
-        arena.purge_inside_call(keep);
+    if let Some(keep) = cap_bytes() {
+        if arena.free_resident_bytes() > keep {
+            arena.purge_inside_call(keep);
+        }
+        arena.note_spread();
+    }
+    if arena.is_spread() {
+        search(arena);
     }
     if heap_top::has_to_see(bytes) && !broken::is(Broken::ShowLarge) {
         heap_top::show(bytes);
@@ -61,16 +89,21 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
     if !marks_phases && arena.is_between_cycles() {
         after_inferred_cycle(arena);
     }
-    if config::get(Key::Background) == 0 {
-        if bytes > MEDIUM_MAX {
-            decay_inside_call(arena);
-        }
-    } else if config::get(Key::DecayMs) != 0 && arena.may_hold(WORTH_A_THREAD_BYTES) {
-        if broken::is(Broken::FreeStarts) {
-            background::ensure();
-        }
-        background::wake_to_watch();
+    if broken::is(Broken::FreeStarts) && arena.may_hold(WORTH_A_THREAD_BYTES) {
+        background::ensure();
     }
+    if is_watched() {
+        if arena.may_hold(WORTH_A_WATCH_BYTES) {
+            background::wake_to_watch();
+        }
+    } else if bytes > MEDIUM_MAX {
+        decay_inside_call(arena);
+    }
+}
+
+/// Tells a new arena what the user allows.
+pub fn configure(arena: &Arena) {
+    arena.cap_dead_pages(cap_bytes().unwrap_or(usize::MAX));
 }
 
 /// What the user allows to stay resident at any time: `ZK_ALLOC_RETAIN_MB`, and nothing when decay is at once.
@@ -98,6 +131,10 @@ fn after_inferred_cycle(arena: &'static Arena) {
 /// After the last open phase: gives back what the next one is not expected to need.
 pub fn end_phase(arena: &'static Arena) {
     give_back(arena, arena.end_cycle());
+    arena.note_spread();
+    if arena.is_spread() {
+        search(arena);
+    }
 }
 
 fn give_back(arena: &'static Arena, keep: usize) {
@@ -113,8 +150,14 @@ fn give_back(arena: &'static Arena, keep: usize) {
 /// Faults memory in: in the background, or at once without it.
 pub fn prefault(arena: &'static Arena, bytes: usize) {
     if config::get(Key::Background) == 0 || !background::prefault_soon(bytes) {
+        pressure::look(arena);
         arena.prefault(bytes);
     }
+}
+
+/// In a forked child, which has used nothing yet.
+pub fn forget_in_child() {
+    LAST_USE_NS.store(0, Relaxed);
 }
 
 /// Decay without a thread: whoever comes after a long pause gives everything back first.

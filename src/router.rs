@@ -138,7 +138,11 @@ pub fn release(arena: &'static Arena, block: Block) {
     let cursor = if is_nested { None } else { cursor(arena, thread) };
     match arena.release(cursor, address) {
         // A nested call waits for no lock.
-        Ok(block) if block.is_worth_a_look && block.usable >= WORTH_A_LOOK_BYTES && !is_nested => {
+        Ok(block)
+            if block.usable >= WORTH_A_LOOK_BYTES
+                && (block.is_worth_a_look || arena.caps_dead_pages())
+                && !is_nested =>
+        {
             retention::after_free(arena, block.usable, PHASES.counts().0 > 0)
         }
         Ok(_) => {}

@@ -1,6 +1,6 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
- * Usage: give_back medium | computing | child | signals | during-trim | prefault | prefault-idle | prefault-option |
+ * Usage: give_back medium | light | computing | child | signals | during-trim | prefault | prefault-idle | prefault-option |
  *                  prefault-kept | locked | pinned | parallel */
 #include "check.h"
 #include "deny.h"
@@ -29,6 +29,21 @@ static void medium(void) {
     }
     free(first);
     CHECK(falls_below(64 * MIB, WAIT_MS));
+}
+
+/* With ZK_ALLOC_DECAY_MS=500. Small requests now and then, as a server makes them, are no use of what is free. */
+static void light(void) {
+    char *block = malloc(512 * MIB);
+    CHECK(block != NULL);
+    memset(block, 1, 512 * MIB);
+    free(block);
+    for (uint64_t end = now_ms() + WAIT_MS; resident_bytes() >= 64 * MIB && now_ms() < end;) {
+        void *volatile buffer = malloc(8192);
+        CHECK(buffer && zk_owns(buffer));
+        usleep(50000);
+        free(buffer);
+    }
+    CHECK(resident_bytes() < 64 * MIB);
 }
 
 /* With ZK_ALLOC_DECAY_MS=500. Half a proof is live and nothing is asked for, but the program computes: the other half
@@ -298,6 +313,8 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "medium") == 0) {
         medium();
+    } else if (strcmp(name, "light") == 0) {
+        light();
     } else if (strcmp(name, "child") == 0) {
         child();
     } else if (strcmp(name, "during-trim") == 0) {

@@ -1,4 +1,5 @@
-/* Where no thread can be started (shim_threads.c), not every free tries: each failure costs four system calls. */
+/* Where no thread can be started (shim_threads.c), not every free tries: each failure costs four system calls. What is
+ * free goes back all the same, by the next large request after ZK_ALLOC_DECAY_MS (500 here). */
 #include "check.h"
 
 int main(void) {
@@ -15,6 +16,10 @@ int main(void) {
     }
     uint64_t seconds = (now_ms() - begin) / 1000 + 1;
     CHECK(*refused <= 2 * seconds + 2);
+    CHECK(resident_bytes() > 100 * MIB);
+    usleep(800000);
+    drop_block(make_block(2 * MIB, 1), 2 * MIB, 1);
+    CHECK(resident_bytes() < 100 * MIB);
     check_arena_use();
     return 0;
 }

@@ -1,7 +1,7 @@
 /* Free memory goes back before the cgroup's limit is met, and when threads wait for memory; otherwise it stays.
  * shim_files.c shows the library the files that are written here.
  *
- * Usage: pressure limit v1|v2|container
+ * Usage: pressure limit v1|v2|container|above|spans|prefault
  *        pressure stall cgroup|machine|events-v1|events-v2 */
 #include "check.h"
 #include <ftw.h>
@@ -23,6 +23,10 @@ static const struct version V2 = {"0::/pod/prover\n", "/sys/fs/cgroup/pod", "mem
 /* Version 2 in a container that shows only its own cgroup, under a path that leads nowhere there. */
 static const struct version CONTAINER = {"0::/host/pod/prover\n", "/sys/fs/cgroup", "memory.max", "memory.current",
                                          "inactive_file", "memory.events", "max "};
+
+/* Version 2 where memory is counted further up only. */
+static const struct version ABOVE = {"0::/pod/prover/worker\n", "/sys/fs/cgroup/pod", "memory.max", "memory.current",
+                                     "active_file", "memory.events", "max "};
 
 /* What shim_files.c takes for the root of the file system. */
 static char root[] = "/tmp/zkalloc-pressure-XXXXXX";
@@ -95,10 +99,12 @@ static void put_use(const struct version *v, size_t used, size_t cached) {
 /* The cgroup around the process's own, whose limit somebody lowers, and whose memory others use. */
 static void limit(const struct version *v) {
     put("/proc/self", "cgroup", "%s", v->group_line);
-    char own[200];
-    snprintf(own, sizeof own, "%s%s", v->group, strcmp(v->group_line, CONTAINER.group_line) == 0 ? "" : "/prover");
-    put(own, v->limit, v == &V1 ? "9223372036854771712\n" : "max\n");
-    put(own, v->used, "0\n");
+    if (v != &ABOVE) {
+        char own[200];
+        snprintf(own, sizeof own, "%s%s", v->group, v == &CONTAINER ? "" : "/prover");
+        put(own, v->limit, v == &V1 ? "9223372036854771712\n" : "max\n");
+        put(own, v->used, "0\n");
+    }
     put_use(v, 100 * MIB, 0);
     fill_and_free();
     CHECK(stays() > HELD);
@@ -114,6 +120,41 @@ static void limit(const struct version *v) {
 
     put_use(v, 1024 * MIB, 0);
     CHECK(falls(64 * MIB));
+}
+
+/* Dead pages between live blocks go, too, where free slots are not enough. */
+static void limit_spans(void) {
+    enum { BLOCKS = HELD / (64 * KIB) };
+    static void *blocks[BLOCKS];
+    put("/proc/self", "cgroup", "%s", V2.group_line);
+    put(V2.group, V2.limit, "%zu\n", 1024 * MIB);
+    put_use(&V2, 100 * MIB, 0);
+    use();
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK((blocks[i] = malloc(64 * KIB)) != NULL && zk_owns(blocks[i]));
+        memset(blocks[i], 1, 64 * KIB);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        if (i % 32 != 0) {
+            free(blocks[i]);
+        }
+    }
+    CHECK(stays() > HELD);
+    put_use(&V2, 1024 * MIB, 0);
+    CHECK(falls(64 * MIB));
+}
+
+/* Nothing is faulted in ahead that the cgroup would not allow. */
+static void limit_prefault(void) {
+    put("/proc/self", "cgroup", "%s", V2.group_line);
+    put(V2.group, V2.limit, "%zu\n", 256 * MIB);
+    put_use(&V2, 100 * MIB, 0);
+    CHECK(zk_prefault(GIB) == 0);
+    for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && resident_bytes() < 100 * MIB;) {
+        usleep(1000);
+    }
+    usleep(300000);
+    CHECK(resident_bytes() >= 100 * MIB && resident_bytes() <= 156 * MIB);
 }
 
 /* Who counts: the cgroup how long its threads wait, else the machine, else the cgroup how often its limit was met. */
@@ -158,7 +199,14 @@ int main(int argc, char **argv) {
     CHECK(argc == 3);
     CHECK(mkdtemp(root) && setenv("ZK_TEST_ROOT", root, 1) == 0);
     if (strcmp(argv[1], "limit") == 0) {
-        limit(strcmp(argv[2], "v1") == 0 ? &V1 : strcmp(argv[2], "v2") == 0 ? &V2 : &CONTAINER);
+        if (strcmp(argv[2], "spans") == 0) {
+            limit_spans();
+        } else if (strcmp(argv[2], "prefault") == 0) {
+            limit_prefault();
+        } else {
+            const char *name = argv[2];
+            limit(*name == 'c' ? &CONTAINER : *name == 'a' ? &ABOVE : strcmp(name, "v1") == 0 ? &V1 : &V2);
+        }
     } else {
         stall(argv[2]);
     }

@@ -1,6 +1,6 @@
 /* Resident memory stays near what is live, whatever the program does with it.
  *
- * Usage: resident exception | inferred | pinned | survivors PHASES | classes | lifetimes SECONDS | volume GIB | truth */
+ * Usage: resident exception | inferred | pinned | survivors PHASES | classes | lifetimes SECONDS MIB | volume GIB | truth */
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>
@@ -159,7 +159,7 @@ enum { CHURNERS = 8, ENTRIES = 4096 };
 static void *_Atomic table[ENTRIES];
 static _Atomic size_t held_bytes;
 static _Atomic int is_over;
-static const size_t MOST_BYTES = 3 * GIB / 2;
+static size_t most_bytes;
 
 static void drop(void *block) {
     if (block) {
@@ -176,7 +176,7 @@ static void *churn(void *seed) {
         size_t bytes = (4 * KIB) << random_next(&random) % 14;
         bytes += random_next(&random) % bytes;
         void *block = NULL;
-        if (held_bytes + bytes < MOST_BYTES && random_next(&random) % 100 < 52) {
+        if (held_bytes + bytes < most_bytes && random_next(&random) % 100 < 52) {
             block = malloc(bytes);
             CHECK(block != NULL);
             /* Live from here on, not from when it is written: other threads look at the sum meanwhile. */
@@ -188,7 +188,8 @@ static void *churn(void *seed) {
     return NULL;
 }
 
-static void lifetimes(int seconds) {
+static void lifetimes(int seconds, size_t most_mib) {
+    most_bytes = most_mib * MIB;
     pthread_t threads[CHURNERS];
     for (uintptr_t i = 0; i < CHURNERS; i++) {
         CHECK(pthread_create(&threads[i], NULL, churn, (void *)i) == 0);
@@ -322,7 +323,8 @@ int main(int argc, char **argv) {
     } else if (strcmp(name, "classes") == 0) {
         classes();
     } else if (strcmp(name, "lifetimes") == 0) {
-        lifetimes(count);
+        CHECK(argc == 4);
+        lifetimes(count, (size_t)atoi(argv[3]));
     } else if (strcmp(name, "volume") == 0) {
         volume((size_t)count);
     } else {

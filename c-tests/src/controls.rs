@@ -288,9 +288,57 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "write-signals", "reports.c")
     },
     Control {
+        env: &[("ZK_ALLOC_DECAY_MS", "500")],
         front: Some("shim_threads.c"),
         without: CheckFails("*refused <= 2 * seconds + 2"),
         ..Control::new("I7", "impatient", "no_threads.c")
+    },
+    Control {
+        env: &[("ZK_ALLOC_DECAY_MS", "500")],
+        front: Some("shim_threads.c"),
+        without: CheckFails("resident_bytes() < 100 * MIB"),
+        ..Control::new("I8", "no-thread", "no_threads.c")
+    },
+    Control {
+        env: &[("ZK_ALLOC_DECAY_MS", "1000")],
+        without: CheckFails("falls_below(64 * MIB, 5000)"),
+        ..Control::new("I8", "static-tls", "static_tls.c")
+    },
+    Control {
+        args: &["light"],
+        env: &[("ZK_ALLOC_DECAY_MS", "500")],
+        without: CheckFails("resident_bytes() < 64 * MIB"),
+        ..Control::new("I8", "light-use", "give_back.c")
+    },
+    Control {
+        args: &["classes"],
+        env: NO_DECAY,
+        without: CheckFails("stays_within(2 * most_live + 64 * MIB)"),
+        ..Control::new("I8", "spread", "bounds.c")
+    },
+    Control {
+        args: &["shrunk"],
+        env: NO_DECAY,
+        without: CheckFails("stays_within(BLOCKS * 65 * MIB / 2 * 3 + 64 * MIB)"),
+        ..Control::new("I8", "cut-off", "bounds.c")
+    },
+    Control {
+        args: &["aligned"],
+        env: NO_DECAY,
+        without: CheckFails("stays_within(BLOCKS * 2 * MIB / 2 * 3 + 64 * MIB)"),
+        ..Control::new("I8", "aligned-gap", "bounds.c")
+    },
+    Control {
+        args: &["moved"],
+        env: NO_DECAY,
+        without: CheckFails("!is_bounded || resident_bytes() <= before + read_stats().live_bytes + 256 * MIB"),
+        ..Control::new("I8", "moved-advice", "bounds.c")
+    },
+    Control {
+        env: &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_DECAY_MS", "-1")],
+        with: Prints("wiped\n"),
+        without: CheckFails("resident_bytes() <= before + 4 * MIB"),
+        ..Control::new("I8", "wipe-untouched", "wipe.c")
     },
     Control {
         args: &["signals"],
@@ -481,7 +529,7 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "surplus", "resident.c")
     },
     Control {
-        args: &["lifetimes", "5"],
+        args: &["lifetimes", "5", "1536"],
         without: Exits(1, "random lifetimes:"),
         ..Control::new("I8", "surplus", "resident.c")
     },

@@ -85,6 +85,14 @@ controls! {
     i8_computing = "computing";
     i8_heap_top = "heap-top";
     i6_long_trim = "long-trim";
+    i8_spread = "spread";
+    i8_cut_off = "cut-off";
+    i8_aligned_gap = "aligned-gap";
+    i8_moved_advice = "moved-advice";
+    i8_static_tls = "static-tls";
+    i8_no_thread = "no-thread";
+    i8_light_use = "light-use";
+    i8_wipe_untouched = "wipe-untouched";
     i8_pinned = "pinned";
     i8_budget = "budget";
     i8_retain = "retain";

@@ -12,7 +12,7 @@ fn pressure(args: [&str; 2]) -> Run {
 
 #[test]
 fn free_memory_goes_before_a_cgroups_limit_is_met() {
-    for version in ["v1", "v2", "container"] {
+    for version in ["v1", "v2", "container", "above", "spans", "prefault"] {
         pressure(["limit", version]).finish().expect_quiet_success();
     }
     pressure(["limit", "v2"]).env("ZK_ALLOC_BACKGROUND", "0").finish().expect_quiet_success();

@@ -89,6 +89,7 @@ fn freed_medium_blocks_go_back_when_idle() {
 #[test]
 fn a_program_that_computes_in_the_middle_of_a_proof_is_not_idle() {
     give_back("computing", "500");
+    give_back("light", "500");
 }
 
 #[test]
@@ -163,9 +164,15 @@ fn free_keeps_errno_when_no_thread_can_be_started() {
 }
 
 #[test]
+fn many_thread_local_variables_leave_room_for_the_librarys_thread() {
+    quiet(Build::new("static_tls.c").preloaded().env("ZK_ALLOC_DECAY_MS", "1000"));
+}
+
+#[test]
 fn a_thread_that_cannot_be_started_is_not_asked_for_with_every_free() {
     let shim = Build::shared("shim_threads.c").program();
-    quiet(preload_both(Build::new("no_threads.c").preloaded().env("ZK_TEST_ARENA", "used"), &shim, &library()));
+    let run = Build::new("no_threads.c").preloaded().env("ZK_TEST_ARENA", "used").env("ZK_ALLOC_DECAY_MS", "500");
+    quiet(preload_both(run, &shim, &library()));
 }
 
 #[test]

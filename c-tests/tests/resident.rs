@@ -26,7 +26,20 @@ fn many_threads_with_many_classes_hold_little_more_than_they_use() {
 
 #[test]
 fn random_lifetimes_stay_within_twice_what_is_live() {
-    stays_bounded(&["lifetimes", "5"]);
+    for most_mib in ["1536", "256"] {
+        stays_bounded(&["lifetimes", "5", most_mib]);
+    }
+}
+
+#[test]
+fn pages_beside_live_blocks_go_back() {
+    let bounds = |case: &str| Build::new("bounds.c").preloaded().arg(case).env("ZK_ALLOC_DECAY_MS", "-1");
+    for case in ["classes", "shrunk", "aligned", "moved"] {
+        bounds(case).finish().expect_quiet_success();
+    }
+    bounds("capped").env("ZK_ALLOC_RETAIN_MB", "32").finish().expect_quiet_success();
+    bounds("capped").env("ZK_ALLOC_DECAY_MS", "0").finish().expect_quiet_success();
+    bounds("classes").env("ZK_ALLOC_BACKGROUND", "0").finish().expect_quiet_success();
 }
 
 #[test]

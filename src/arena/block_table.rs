@@ -44,13 +44,15 @@ impl BlockTable {
         self.purged[index / 64].fetch_or(bit(index), Relaxed);
     }
 
-    /// The block is in use again, its pages with it.
+    /// The block is in use again, its pages with it. True: they had been given back.
     #[inline]
-    pub fn clear_purged(&self, index: usize) {
+    pub fn clear_purged(&self, index: usize) -> bool {
         let purged = &self.purged[index / 64];
-        if purged.load(Relaxed) & bit(index) != 0 {
+        let was_purged = purged.load(Relaxed) & bit(index) != 0;
+        if was_purged {
             purged.fetch_and(!bit(index), Relaxed);
         }
+        was_purged
     }
 
     /// Forgets what was purged, for a new span of `blocks`.

@@ -15,6 +15,8 @@ pub struct Budget {
     peak: AtomicUsize,
     /// The same, of the last cycles.
     recent: [AtomicUsize; RECENT],
+    /// Most live bytes of the last cycles.
+    live: [AtomicUsize; RECENT],
     cycles: AtomicUsize,
     /// What may stay between cycles.
     kept: AtomicUsize,
@@ -39,6 +41,21 @@ impl Budget {
         usize::MAX - self.withheld.load(Relaxed)
     }
 
+    /// Before a cycle is over: so many bytes were live at once in it.
+    pub fn note_live(&self, bytes: usize) {
+        self.live[self.cycles.load(Relaxed) % RECENT].store(bytes, Relaxed);
+    }
+
+    /// Most bytes that were live at once in the last cycles.
+    pub fn most_live(&self) -> usize {
+        largest(&self.live)
+    }
+
+    /// What may be resident beside so many bytes that are: for memory that nobody has asked for yet.
+    pub fn room(&self, resident: usize) -> usize {
+        self.ceiling().saturating_sub(resident)
+    }
+
     /// Another cycle begins no earlier than now: what was in use since the last one ended was that one's.
     pub fn begin_cycle(&self, in_use: usize) {
         self.peak.store(in_use, Relaxed);
@@ -53,11 +70,14 @@ impl Budget {
         let cycle = self.cycles.fetch_add(1, Relaxed);
         self.recent[cycle % RECENT].store(peak, Relaxed);
         let average = if cycle == 0 { peak } else { self.kept.load(Relaxed) / 2 + peak / 2 };
-        let largest = self.recent.iter().map(|peak| peak.load(Relaxed)).max().unwrap_or(0);
-        let kept = average.min(largest);
+        let kept = average.min(largest(&self.recent));
         self.kept.store(kept, Relaxed);
         kept.min(self.ceiling())
     }
+}
+
+fn largest(recent: &[AtomicUsize; RECENT]) -> usize {
+    recent.iter().map(|bytes| bytes.load(Relaxed)).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -1,12 +1,179 @@
-//! Dead pages of a span: those of its free blocks go back to the system while its other blocks live.
+//! Dead pages of a span: those of its free blocks go back to the system while its other blocks live: in a trim, and, when
+//! there are far more pages in use than bytes were live of late, while the program goes on.
 #![forbid(unsafe_code)]
 
 use super::slot::State;
 use super::Arena;
 use crate::broken::{self, Broken};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use Ordering::Relaxed;
+
+/// Pages in use that are no sign of dead ones: those of half-used spans, one per thread and class.
+const SLACK_BYTES: usize = 40 << 20;
+/// After a look it takes so many more, or this part more, until the next one.
+const STEP_BYTES: usize = 16 << 20;
+const STEP_PART: usize = 8;
+
+/// Whether spans are to be searched for dead pages.
+pub struct Spread {
+    /// Bytes of free blocks in spans whose pages were given back.
+    purged: AtomicI64,
+    /// What was in use and not live after the last search.
+    found: AtomicUsize,
+    /// Dead bytes that the user allows, `usize::MAX` for no limit.
+    cap: AtomicUsize,
+    state: AtomicU32,
+}
+
+const QUIET: u32 = 0;
+const DUE: u32 = 1;
+/// Somebody has been asked to do it.
+const ASKED: u32 = 2;
+
+impl Spread {
+    pub const fn new() -> Self {
+        Self {
+            purged: AtomicI64::new(0),
+            found: AtomicUsize::new(0),
+            cap: AtomicUsize::new(usize::MAX),
+            state: AtomicU32::new(QUIET),
+        }
+    }
+
+    /// Another cycle begins, with its own peak.
+    pub fn begin_cycle(&self) {
+        self.found.store(0, Relaxed);
+    }
+
+    pub fn add_purged(&self, bytes: i64) {
+        if !cfg!(modelled) && bytes != 0 {
+            self.purged.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    #[inline]
+    pub fn purged_bytes(&self) -> usize {
+        if cfg!(modelled) {
+            return 0;
+        }
+        self.purged.load(Relaxed).max(0) as usize
+    }
+
+    /// In a forked child.
+    pub fn rebuild(&self, purged: usize) {
+        self.purged.store(purged as i64, Relaxed);
+        self.state.store(QUIET, Relaxed);
+    }
+}
+
+/// How much may be in use and not live: in all half as much again as was live of late, and no more than the user's cap; but
+/// no less than the last search has left, for another would find nothing new.
+fn most_dead(live: usize, most_live: usize, cap: usize, found: usize) -> usize {
+    let usual = (most_live + most_live / 2 + SLACK_BYTES).saturating_sub(live);
+    let again = if found == 0 { 0 } else { found + (found / STEP_PART).max(STEP_BYTES) };
+    usual.min(cap.saturating_add(STEP_BYTES)).max(again)
+}
 
 impl Arena {
+    /// Dead pages of spans are kept within so many bytes, too.
+    pub fn cap_dead_pages(&self, bytes: usize) {
+        self.spread.cap.store(bytes, Relaxed);
+    }
+
+    /// True: the user has set a cap, so that every free matters.
+    #[inline]
+    pub fn caps_dead_pages(&self) -> bool {
+        self.spread.cap.load(Relaxed) != usize::MAX
+    }
+
+    /// True: whoever can is to call [`Arena::search_spread`].
+    #[inline]
+    pub fn is_spread(&self) -> bool {
+        self.spread.state.load(Relaxed) == DUE
+    }
+
+    /// True, to one caller: it is to ask somebody.
+    pub fn take_spread(&self) -> bool {
+        self.spread.state.compare_exchange(DUE, ASKED, Relaxed, Relaxed).is_ok()
+    }
+
+    /// True: somebody has asked for a search.
+    pub fn is_search_wanted(&self) -> bool {
+        // The models search without being asked.
+        !cfg!(modelled) && self.spread.state.load(Relaxed) == ASKED
+    }
+
+    /// Pages have come into use, or blocks were freed.
+    pub fn note_spread(&self) {
+        if cfg!(modelled) || broken::is(Broken::Spread) || self.spread.state.load(Relaxed) != QUIET {
+            return;
+        }
+        let live = self.live.load(Relaxed).max(0) as usize;
+        let most_live = self.budget.most_live().max(self.phase_peak_bytes() as usize).max(live);
+        let (cap, found) = (self.spread.cap.load(Relaxed), self.spread.found.load(Relaxed));
+        if self.dead_bytes() > most_dead(live, most_live, cap, found) {
+            self.spread.state.store(DUE, Relaxed);
+        }
+    }
+
+    /// Bytes of pages in use beyond those of live blocks.
+    fn dead_bytes(&self) -> usize {
+        self.in_use().saturating_sub(self.live.load(Relaxed).max(0) as usize)
+    }
+
+    /// Bytes of pages that no live block has, in use or free.
+    pub fn spare_bytes(&self) -> usize {
+        self.free_resident_bytes() + self.dead_bytes()
+    }
+
+    /// Gives the dead pages of all spans back. The bytes given back.
+    pub fn search_spread(&self) -> usize {
+        let _guard = self.trimming.lock();
+        let given = self.trim_spans();
+        self.spread.state.store(QUIET, Relaxed);
+        given
+    }
+
+    /// Purges dead pages of every span that has some. The caller holds `trimming`.
+    pub(super) fn trim_spans(&self) -> usize {
+        let mut given = 0;
+        if broken::is(Broken::DeadPages) {
+            return given;
+        }
+        self.for_each_slot(|head, slot| {
+            let word = slot.word();
+            if matches!(word.state(), State::Owned | State::Full | State::Partial) {
+                given += self.trim_span(head, usize::from(word.class()));
+            }
+        });
+        self.purged_bytes.fetch_add(given as u64, Relaxed);
+        if !cfg!(modelled) {
+            self.spread.found.store(self.dead_bytes(), Relaxed);
+        }
+        given
+    }
+
+    /// A span ends: nothing of it counts as purged.
+    pub(super) fn forget_purged(&self, head: u32, class: usize) {
+        if cfg!(modelled) {
+            return;
+        }
+        let (_, table, shape) = self.span(head, class);
+        let blocks = shape.blocks as usize;
+        let purged = table.count_purged(blocks);
+        if purged > 0 {
+            self.spread.add_purged(-((purged * shape.bytes as usize) as i64));
+            table.forget_purged(blocks);
+        }
+    }
+
+    /// A block of a span is used again whose pages had been given back.
+    #[cold]
+    pub(super) fn note_reuse(&self, bytes: usize) {
+        self.spread.add_purged(-(bytes as i64));
+        self.note_spread();
+    }
+
     /// Purges the whole pages of free blocks. The caller holds `trimming`. The bytes given back.
     ///
     /// I1: the span is kept from being recycled by a count of one, as a live block would do, and a free block from
@@ -55,6 +222,8 @@ impl Arena {
                 let purged = self.region.purge(base + shape.offset(first), base + run_end);
                 given += purged;
                 if purged > 0 {
+                    let known = (first..index).filter(|&index| table.is_purged(index)).count();
+                    self.spread.add_purged(((index - first - known) * shape.bytes as usize) as i64);
                     (first..index).for_each(|index| table.set_purged(index));
                 }
             }
@@ -82,5 +251,24 @@ impl Arena {
         let rest = if last { end.next_multiple_of(self.region.page_bytes()) - end } else { 0 };
         // Saturating: the owner may hand blocks out meanwhile.
         (table.count_purged(blocks) * bytes + rest).saturating_sub(untouched)
+    }
+}
+
+#[cfg(all(test, not(modelled)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_due_when_it_may_find_much() {
+        const MB: usize = 1 << 20;
+        let most = |live, most_live, cap, found| {
+            most_dead(live * MB, most_live * MB, if cap == usize::MAX { cap } else { cap * MB }, found * MB) / MB
+        };
+        assert_eq!(most(10, 100, usize::MAX, 0), 180);
+        assert_eq!(most(206, 100, usize::MAX, 0), 0);
+        assert_eq!(most(10, 100, 32, 0), 48, "a cap is one on what is dead");
+        assert_eq!(most(10, 100, 0, 40), 56, "not before there is something new");
+        assert_eq!(most(10, 100, usize::MAX, 800), 900);
+        assert_eq!(most(10, 100, usize::MAX, 100), 180);
     }
 }

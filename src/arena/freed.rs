@@ -8,8 +8,9 @@
 #![allow(unsafe_code)]
 
 use super::region;
-use super::size::GRANULE;
+use super::size::{GRANULE, MEDIUM_MAX};
 use super::{Arena, Grant, Misuse};
+use crate::broken::{self, Broken};
 use core::arch::asm;
 
 /// What a free does with the contents of a block.
@@ -57,8 +58,24 @@ impl Arena {
     pub(super) fn fill_free(&self, address: usize, bytes: usize) {
         match self.freed {
             Freed::Kept => {}
-            Freed::Wiped => fill(address, bytes, 0),
+            Freed::Wiped => self.wipe(address, bytes),
             Freed::Poisoned => fill(address, bytes, PATTERN),
+        }
+    }
+
+    /// Zeroes bytes that no block holds from now on. Of a large block only what is resident: the rest reads as zero, and
+    /// writing there would fault it in.
+    fn wipe(&self, address: usize, bytes: usize) {
+        let (end, first_page) = (address + bytes, address & !(self.region.page_bytes() - 1));
+        let wipe_run = |run: usize, run_bytes: usize| {
+            let (start, end) = (run.max(address), (run + run_bytes).min(end));
+            fill(start, end - start, 0);
+        };
+        let is_done = bytes > MEDIUM_MAX
+            && !broken::is(Broken::WipeUntouched)
+            && self.region.for_each_resident(first_page, end - first_page, wipe_run);
+        if !is_done {
+            fill(address, bytes, 0);
         }
     }
 

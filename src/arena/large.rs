@@ -4,6 +4,7 @@
 use super::size::{self, GRANULE, UNIT};
 use super::slot::{End, Slot, State, Word, LARGE_CLASS};
 use super::{Arena, Found, Grant, Misuse};
+use crate::broken::{self, Broken};
 use crate::sync::Ordering::Relaxed;
 
 /// Starts of large blocks differ by multiples of two cache lines up to this, where there is room: arrays of equal size
@@ -12,6 +13,9 @@ const COLOUR_BYTES: usize = 4096;
 const COLOUR_STEP: usize = 2 * GRANULE;
 /// For `Slot::handed`, which has a bit for each.
 const _: () = assert!(COLOUR_BYTES / COLOUR_STEP <= u32::BITS as usize);
+
+/// A block that `realloc` makes smaller keeps its pages, unless it gives up more than this part of what is left.
+const WORTH_CUTTING_PART: usize = 4;
 
 /// A slot's colour.
 fn colour(head: u32) -> usize {
@@ -45,7 +49,10 @@ impl Arena {
             Some(colour(head)).filter(|colour| colour + bytes <= slot.bytes()).unwrap_or(0)
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
-        if self.make_room(head, offset + usable).is_err() {
+        let has_gap = offset >= UNIT && !broken::is(Broken::AlignedGap);
+        if has_gap {
+            self.make_room_behind(head, offset, usable);
+        } else if self.make_room(head, offset + usable).is_err() {
             self.forsake(head);
             return None;
         }
@@ -111,7 +118,29 @@ impl Arena {
         if self.marks_freed() {
             self.mark_resized(head, usable, old.saturating_sub(offset).min(usable))?;
         }
-        Ok(Some((slot.usable.swap(usable, Relaxed), usable)))
+        let before = slot.usable.swap(usable, Relaxed);
+        if before.saturating_sub(usable) > usable / WORTH_CUTTING_PART {
+            self.cut_off(head, offset + usable);
+        }
+        Ok(Some((before, usable)))
+    }
+
+    /// Gives the pages behind the end of a large block back, which would be in nobody's reach while it lives.
+    #[cold]
+    fn cut_off(&self, head: u32, end: usize) {
+        let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
+        let page_bytes = self.region.page_bytes();
+        let (end, touched) =
+            (end.next_multiple_of(page_bytes), slot.touched.load(Relaxed).next_multiple_of(page_bytes));
+        if touched <= end || broken::is(Broken::CutOff) {
+            return;
+        }
+        slot.set_holes();
+        let given = self.region.purge(start + end, start + touched);
+        if given > 0 {
+            self.set_touched(slot, end);
+            self.purged_bytes.fetch_add(given as u64, Relaxed);
+        }
     }
 
     /// A large block gives up bytes at its end, or gets some of which the first `dirty` bytes of the block may hold old

@@ -38,6 +38,7 @@ use crate::tls::{self, CursorState, Thread};
 use block_table::BlockTable;
 use budget::Budget;
 use cursor::{Counters, Registry};
+use dead_pages::Spread;
 use freed::Freed;
 use mover::Mover;
 use region::Region;
@@ -125,6 +126,7 @@ pub struct Arena {
     /// The sum of `Slot::touched`.
     touched: AtomicUsize,
     budget: Budget,
+    spread: Spread,
     purged_bytes: AtomicU64,
     /// Slots whose pages are kept out of core dumps.
     undumped_slots: AtomicUsize,
@@ -171,6 +173,7 @@ impl Arena {
             giving: AtomicUsize::new(0),
             touched: AtomicUsize::new(0),
             budget: Budget::default(),
+            spread: Spread::new(),
             purged_bytes: AtomicU64::new(0),
             undumped_slots: AtomicUsize::new(0),
             mover: Mover::new(),
@@ -352,9 +355,17 @@ impl Arena {
         };
         self.cursors.keep_only(survivor);
         self.rebuild_spans(survivor.map(|index| index + 1));
-        let mut touched = 0;
-        self.for_each_slot(|_, slot| touched += slot.touched.load(Relaxed));
+        let (mut touched, mut purged) = (0, 0);
+        self.for_each_slot(|head, slot| {
+            touched += slot.touched.load(Relaxed);
+            let word = slot.word();
+            if matches!(word.state(), State::Owned | State::Full | State::Partial) {
+                let shape = &BLOCK_CLASS[usize::from(word.class())];
+                purged += self.blocks[head as usize].count_purged(shape.blocks as usize) * shape.bytes as usize;
+            }
+        });
         self.touched.store(touched, Relaxed);
+        self.spread.rebuild(purged);
         // Whoever was giving pages away is gone.
         self.giving.store(0, Relaxed);
     }

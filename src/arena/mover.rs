@@ -4,6 +4,7 @@
 use super::size::{self, UNIT};
 use super::slot::{End, State, Word, LARGE_CLASS};
 use super::Arena;
+use crate::broken::{self, Broken};
 use crate::platform::{self, Move};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use Ordering::Relaxed;
@@ -128,6 +129,10 @@ impl Arena {
         let done = self.region.move_unit(from, to);
         if done != Move::Done {
             self.mover.refused.store(true, Relaxed);
+        }
+        // Moved pages keep what the kernel was told of huge ones where they come from.
+        let is_foreign = self.is_huge(from as u32) != self.is_huge(to as u32) && !broken::is(Broken::MovedAdvice);
+        if done != Move::Done || is_foreign {
             self.advise_zone(to);
         }
         done

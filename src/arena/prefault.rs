@@ -42,9 +42,13 @@ impl Arena {
         self.end_prefault(&job)
     }
 
-    /// Takes a slot for so many bytes, but for no more than the arena may hold, nor than the machine has left.
+    /// Takes a slot for so many bytes, but for no more than the arena may hold, nor than the machine or the cgroup has left.
     pub fn begin_prefault(&self, job: &Prefault, bytes: usize) -> bool {
-        let bytes = bytes.min(self.limit_bytes).min(platform::unused_memory_bytes() / 4 * 3);
+        let left = self.budget.room(self.touched_bytes()).min(platform::unused_memory_bytes() / 4 * 3);
+        let bytes = bytes.min(self.limit_bytes).min(left);
+        if bytes == 0 {
+            return false;
+        }
         let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return false };
         self.slots[head as usize].set_holes();
         job.head.store(head, Relaxed);

@@ -196,6 +196,11 @@ impl Region {
         platform::resident(start, bytes)
     }
 
+    /// Visits the runs of resident pages in a range. False: the kernel may not be asked.
+    pub fn for_each_resident(&self, start: usize, bytes: usize, visit: impl FnMut(usize, usize)) -> bool {
+        platform::for_each_resident(start, bytes, visit)
+    }
+
     pub fn populate(&self, start: usize, bytes: usize) -> bool {
         platform::populate(start, bytes)
     }

@@ -32,6 +32,7 @@ impl Arena {
     /// Called before a large block or a span touches a slot up to `end`: while pages in use and free ones together would
     /// exceed the budget, it gets pages of free slots instead of fresh ones, and what is left of the surplus is given back.
     pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
+        self.note_spread();
         let slot = &self.slots[head as usize];
         // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere.
         let block_end = end.next_multiple_of(UNIT);
@@ -69,6 +70,21 @@ impl Arena {
         let left = surplus.saturating_sub(given) / UNIT * UNIT;
         self.purge(self.free_resident.load(Relaxed).saturating_sub(left), left, |_, _| None);
         Ok(())
+    }
+
+    /// The same for a block that begins far inside its slot, to be aligned: no pages are moved in front of it, and what the
+    /// slot has goes back.
+    pub(super) fn make_room_behind(&self, head: u32, offset: usize, usable: usize) {
+        let touched = self.slots[head as usize].touched.load(Relaxed);
+        if touched > 0 {
+            let given = touched - self.purge_end(head, touched, 0);
+            self.purged_bytes.fetch_add(given as u64, Relaxed);
+        }
+        let in_use = self.in_use() + offset + usable;
+        let surplus = surplus(in_use, self.budget.note(in_use), self.free_resident.load(Relaxed)) / UNIT * UNIT;
+        if surplus > 0 {
+            self.purge(self.free_resident.load(Relaxed).saturating_sub(surplus), surplus, |_, _| None);
+        }
     }
 
     /// Gives back pages of free slots until at most `keep` bytes of them are resident: the largest classes first, in
@@ -175,9 +191,7 @@ impl Arena {
         if self.touched_bytes().saturating_sub(self.live_bytes() as usize) <= keep {
             return given;
         }
-        let in_spans = self.trim_spans();
-        self.purged_bytes.fetch_add(in_spans as u64, Relaxed);
-        given + in_spans
+        given + self.trim_spans()
     }
 
     /// Takes up what nested calls had to leave.
@@ -195,21 +209,6 @@ impl Arena {
                 _ => {}
             }
         });
-    }
-
-    /// Purges dead pages of every span that has some.
-    fn trim_spans(&self) -> usize {
-        let mut given = 0;
-        if broken::is(Broken::DeadPages) {
-            return given;
-        }
-        self.for_each_slot(|head, slot| {
-            let word = slot.word();
-            if matches!(word.state(), State::Owned | State::Full | State::Partial) {
-                given += self.trim_span(head, usize::from(word.class()));
-            }
-        });
-        given
     }
 
     /// Bytes of the arena that are resident, as the kernel says, or, where it may not be asked, that may be.
@@ -250,6 +249,11 @@ impl Arena {
     /// Changes with every request that was served or freed.
     pub fn activity(&self) -> u64 {
         self.sum(|counters| &counters.allocs).wrapping_add(self.sum(|counters| &counters.frees))
+    }
+
+    /// Bytes of all blocks that were ever handed out.
+    pub fn allocated_bytes(&self) -> u64 {
+        self.sum(|counters| &counters.alloc_bytes)
     }
 
     /// True: so much has been live at once.
@@ -306,14 +310,16 @@ impl Arena {
         self.end_cycle()
     }
 
-    /// Bytes of pages of slots that are not free.
+    /// Bytes of pages of slots that are not free, less what was given back of spans.
     pub(super) fn in_use(&self) -> usize {
-        let free = self.free_resident.load(Relaxed) + self.giving.load(Relaxed);
-        self.touched.load(Relaxed).saturating_sub(free)
+        let others = self.free_resident.load(Relaxed) + self.giving.load(Relaxed) + self.spread.purged_bytes();
+        self.touched.load(Relaxed).saturating_sub(others)
     }
 
     /// Ends a cycle. How many bytes of free pages may stay.
     pub fn end_cycle(&self) -> usize {
+        self.budget.note_live(self.phase_peak_bytes() as usize);
+        self.spread.begin_cycle();
         self.begin_phase();
         self.budget.end_cycle(self.in_use()).saturating_add(SLACK_BYTES)
     }

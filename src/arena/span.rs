@@ -68,7 +68,9 @@ impl Arena {
         }
         let start = shape.offset(index);
         let old = self.touch(slot, start + shape.bytes as usize);
-        table.clear_purged(index);
+        if table.clear_purged(index) {
+            self.note_reuse(shape.bytes as usize);
+        }
         Some(Grant {
             address: self.region.unit_address(head as usize) + start,
             usable: shape.bytes as usize,
@@ -142,6 +144,7 @@ impl Arena {
             return None;
         }
         let (slot, table, _) = self.span(head, class);
+        // A child may have found it in the hands of another thread.
         table.forget_purged(shape.blocks as usize);
         slot.handed.store(0, Relaxed);
         slot.hint.store(0, Relaxed);
@@ -190,6 +193,7 @@ impl Arena {
                 if word.state() == State::Partial {
                     self.bins[class].remove(self.slots, head);
                 }
+                self.forget_purged(head, class);
                 // I1: no block is live, so nobody can drop one: the word is ours to store.
                 slot.set_word(word.with_state(State::Limbo));
                 Some(head)

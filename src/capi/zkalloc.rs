@@ -27,7 +27,8 @@ pub struct zk_stats {
     pub live_bytes: u64,
     /// The most there were at once.
     pub peak_live_bytes: u64,
-    /// Bytes of the arena that are in memory, as far as the library can know: at most this.
+    /// Bytes of the arena that are in memory, as far as the library can know: at most this. A page that was only ever read
+    /// counts, since `mincore` counts the system's page of zeroes.
     pub resident_bytes: u64,
     /// Addresses reserved for the arena.
     pub reserved_bytes: u64,

@@ -48,9 +48,14 @@ pub(super) type ThreadStart = unsafe extern "C" fn(
     *mut c_void,
 ) -> libc::c_int;
 
+/// glibc's own account of the least stack, if [`find_thread_start`] has found it.
+static LEAST_STACK: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+
 /// Looks for libc's own `pthread_create`: one that a tool has put in front of it may take a lock under which that tool
 /// asks for memory.
 pub fn find_thread_start() {
+    LEAST_STACK.store(first_symbol(c"__pthread_get_minstack"), Relaxed);
+    clear_symbol_error();
     if cfg!(target_env = "gnu") && !broken::is(Broken::ThreadHook) {
         // SAFETY: a C string; nothing is loaded that is not.
         let libc = unsafe { libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
@@ -71,6 +76,19 @@ pub(super) fn thread_start() -> ThreadStart {
         // SAFETY: the symbol of this name, of this C type.
         unsafe { core::mem::transmute::<*mut c_void, ThreadStart>(found) }
     }
+}
+
+/// The least stack that a thread with such attributes must have. glibc lays the program's thread-local variables, however
+/// many, into the stack that is asked for, and `_SC_THREAD_STACK_MIN` does not count them.
+pub(super) fn least_stack_bytes(attributes: *const libc::pthread_attr_t) -> usize {
+    let found = LEAST_STACK.load(Relaxed);
+    if found.is_null() || broken::is(Broken::StaticTls) {
+        return super::unix::stack_min_bytes();
+    }
+    // SAFETY: the symbol of this name, of this C type (as the standard library's `std::thread` uses it).
+    let least: unsafe extern "C" fn(*const libc::pthread_attr_t) -> usize = unsafe { core::mem::transmute(found) };
+    // SAFETY: initialised attributes, which it may look at.
+    unsafe { least(attributes) }.max(super::unix::stack_min_bytes())
 }
 
 /// The loader finds functions by name: all that the library exports, or none.

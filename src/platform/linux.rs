@@ -39,21 +39,33 @@ pub fn purge(start: usize, bytes: usize) -> bool {
 /// How many bytes of whole pages are resident, as the kernel says, in about a millisecond for a GiB. `None`: it does
 /// not, or a filter may not let it be asked.
 pub fn resident(start: usize, bytes: usize) -> Option<usize> {
+    let mut count = 0;
+    for_each_resident(start, bytes, |_, bytes| count += bytes).then_some(count)
+}
+
+/// Visits the runs of resident pages in a range, each with its start and bytes. False: the kernel does not say which those
+/// are, or a filter may not let it be asked.
+pub fn for_each_resident(start: usize, bytes: usize, mut visit: impl FnMut(usize, usize)) -> bool {
     if is_newly_filtered() {
-        return None;
+        return false;
     }
     let page = super::page_bytes();
     let mut pages = [0u8; 1024];
-    let mut count = 0;
     for part in (start..start + bytes).step_by(pages.len() * page) {
         let length = (start + bytes - part).min(pages.len() * page);
         // SAFETY: a query; `pages` has a byte for each page of the range.
         if with_errno_kept(|| unsafe { libc::mincore(at(part), length, pages.as_mut_ptr()) }) != 0 {
-            return None;
+            return false;
         }
-        count += pages[..length.div_ceil(page)].iter().filter(|&&page| page & 1 != 0).count();
+        let mut from = part;
+        for run in pages[..length.div_ceil(page)].chunk_by(|left, right| left & 1 == right & 1) {
+            if run[0] & 1 != 0 {
+                visit(from, run.len() * page);
+            }
+            from += run.len() * page;
+        }
     }
-    Some(count * page)
+    true
 }
 
 pub const MOVES_PAGES: bool = true;

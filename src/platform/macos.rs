@@ -98,6 +98,10 @@ pub fn resident(_start: usize, _bytes: usize) -> Option<usize> {
     None
 }
 
+pub fn for_each_resident(_start: usize, _bytes: usize, _visit: impl FnMut(usize, usize)) -> bool {
+    false
+}
+
 pub const MOVES_PAGES: bool = false;
 
 pub fn move_pages(_from: usize, _to: usize, _bytes: usize) -> Move {
@@ -220,6 +224,11 @@ pub fn is_main_thread() -> bool {
 
 /// Nobody stands in front of libSystem's own functions.
 pub fn find_thread_start() {}
+
+/// Thread-local variables are not in the stack.
+pub(super) fn least_stack_bytes(_attributes: *const libc::pthread_attr_t) -> usize {
+    super::unix::stack_min_bytes()
+}
 
 pub(super) fn thread_start() -> unsafe extern "C" fn(
     *mut libc::pthread_t,

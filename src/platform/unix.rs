@@ -319,6 +319,13 @@ pub fn unblock_signals() {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
 }
 
+/// What the system wants of a stack, in any case.
+pub(super) fn stack_min_bytes() -> usize {
+    // SAFETY: takes no pointers.
+    let least = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) };
+    usize::try_from(least).unwrap_or(0)
+}
+
 /// Starts a detached thread with every signal blocked and a small stack. May allocate. False: the system refused.
 pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     with_errno_kept(|| try_start_thread(entry))
@@ -337,10 +344,8 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     }
     // SAFETY: `attributes` is initialised.
     unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
-    // SAFETY: takes no pointers.
-    let least = unsafe { libc::sysconf(libc::_SC_THREAD_STACK_MIN) };
-    // 64 KiB: the thread's frames are small. Less than the system's minimum would be refused.
-    let stack_bytes = usize::try_from(least).unwrap_or(0).max(64 << 10);
+    // Beside what the system needs: the thread's frames are small.
+    let stack_bytes = (super::least_stack_bytes(attributes.as_ptr()) + (64 << 10)).next_multiple_of(page_bytes());
     // SAFETY: `attributes` is initialised.
     unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), stack_bytes) };
     let how = if broken::is(Broken::SignalMask) { libc::SIG_UNBLOCK } else { libc::SIG_SETMASK };

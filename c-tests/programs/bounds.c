@@ -1,0 +1,172 @@
+/* Resident memory stays within its bound where the pages that nobody uses lie beside, behind or in front of live blocks.
+ *
+ * Usage: bounds classes | capped | shrunk | aligned | moved */
+#include "check.h"
+#include <pthread.h>
+
+static void *made(size_t bytes) {
+    void *block = malloc(bytes);
+    CHECK(block != NULL);
+    memset(block, 1, bytes);
+    return block;
+}
+
+static int stays_within(size_t bound) {
+    return falls_below(bound + 1, 3000);
+}
+
+enum { CLASS_BYTES = 120 * MIB, SPAN_BYTES = 2 * MIB };
+
+/* Blocks of one class of which one in each span survives. */
+static size_t leave_survivors(size_t bytes) {
+    enum { MOST = CLASS_BYTES / (16 * KIB) };
+    static void *blocks[MOST];
+    size_t count = CLASS_BYTES / bytes, every = SPAN_BYTES / bytes;
+    CHECK(count <= MOST);
+    for (size_t i = 0; i < count; i++) {
+        blocks[i] = made(bytes);
+    }
+    size_t most = read_stats().live_bytes;
+    for (size_t i = 0; i < count; i++) {
+        if (i % every != 0) {
+            free(blocks[i]);
+        }
+    }
+    return most;
+}
+
+/* One class after another leaves survivors in all its spans, and nobody asks for a trim. */
+static void classes(void) {
+    static const size_t SIZES[] = {16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160};
+    size_t most_live = 0;
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        size_t most = leave_survivors(SIZES[i] * KIB);
+        most_live = most > most_live ? most : most_live;
+        CHECK(stays_within(2 * most_live + 64 * MIB));
+    }
+}
+
+/* The same where the user allows next to no free memory. */
+static void capped(void) {
+    for (size_t bytes = 64 * KIB; bytes <= 128 * KIB; bytes += 16 * KIB) {
+        (void)leave_survivors(bytes);
+        CHECK(stays_within(read_stats().live_bytes + 64 * MIB));
+    }
+}
+
+/* Large blocks that realloc makes half as large where they lie. */
+static void shrunk(void) {
+    enum { BLOCKS = 12 };
+    static char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = (char *)made(128 * MIB);
+        blocks[i][65 * MIB - 1] = 2;
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        char *block = (char *)realloc(blocks[i], 65 * MIB);
+        CHECK(block == blocks[i] && block[0] == 1 && block[65 * MIB - 1] == 2);
+    }
+    (void)zk_trim(0);
+    CHECK(stays_within(BLOCKS * 65 * MIB / 2 * 3 + 64 * MIB));
+    /* What was given up is not dirty, whoever gets it. */
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = (char *)realloc(blocks[i], 127 * MIB);
+        CHECK(blocks[i] && blocks[i][65 * MIB - 1] == 2);
+        free(blocks[i]);
+        char *zeroed = (char *)calloc(1, 127 * MIB);
+        CHECK(zeroed && all_zero(zeroed, 127 * MIB));
+        free(zeroed);
+    }
+}
+
+/* Small blocks with large alignments, while there are free pages to be had. */
+static void aligned(void) {
+    enum { BLOCKS = 24 };
+    static void *blocks[BLOCKS];
+    free(made(GIB));
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = aligned_alloc(64 * MIB, 2 * MIB);
+        CHECK(blocks[i] && zk_owns(blocks[i]));
+        memset(blocks[i], 1, 2 * MIB);
+    }
+    (void)zk_trim(0);
+    CHECK(stays_within(BLOCKS * 2 * MIB / 2 * 3 + 64 * MIB));
+}
+
+static pthread_barrier_t all_there;
+static size_t span_part;
+
+/* Blocks of every class: one, or so many that they fill the span. */
+static void *every_class(void *unused) {
+    enum { MOST = 12000 };
+    void **held = (void **)calloc(MOST, sizeof *held);
+    size_t count = 0;
+    CHECK(held != NULL);
+    for (size_t step = 4 * KIB; step < MIB; step *= 2) {
+        for (size_t bytes = step; bytes < 2 * step; bytes += step / 4) {
+            for (size_t filled = 0; filled < bytes || filled < span_part; filled += bytes) {
+                CHECK(count < MOST);
+                held[count++] = made(bytes);
+            }
+        }
+    }
+    pthread_barrier_wait(&all_there);
+    pthread_barrier_wait(&all_there);
+    while (count > 0) {
+        free(held[--count]);
+    }
+    free(held);
+    return unused;
+}
+
+static void by_threads(size_t part, int is_bounded) {
+    enum { THREADS = 16 };
+    pthread_t threads[THREADS];
+    size_t before = resident_bytes();
+    span_part = part;
+    CHECK(pthread_barrier_init(&all_there, NULL, THREADS + 1) == 0);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, every_class, NULL) == 0);
+    }
+    pthread_barrier_wait(&all_there);
+    CHECK(!is_bounded || resident_bytes() <= before + read_stats().live_bytes + 256 * MIB);
+    pthread_barrier_wait(&all_there);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    (void)zk_trim(0);
+}
+
+/* Pages of large blocks are moved to spans; these have small pages again once they were given back. */
+static void moved(void) {
+    enum { BLOCKS = 16 };
+    void *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = made(64 * MIB);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    by_threads(SPAN_BYTES, 0);
+    CHECK(read_stats().moved_bytes > 0);
+    by_threads(0, 1);
+}
+
+int main(int argc, char **argv) {
+    check_preload();
+    engage_arena();
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "classes") == 0) {
+        classes();
+    } else if (strcmp(name, "capped") == 0) {
+        capped();
+    } else if (strcmp(name, "shrunk") == 0) {
+        shrunk();
+    } else if (strcmp(name, "aligned") == 0) {
+        aligned();
+    } else {
+        CHECK(strcmp(name, "moved") == 0);
+        moved();
+    }
+    return 0;
+}
