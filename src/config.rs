@@ -99,14 +99,14 @@ pub const OPTIONS: [Opt; 13] = [
         kind: Kind::Integer { min: 0, max: MOST_MB },
         default: FROM_BUDGET,
         default_text: "from the budget",
-        meaning: "cap on free memory that stays resident, in MiB",
+        meaning: "cap on free memory that stays resident, in MiB; up to 16 MiB more between live blocks",
     },
     Opt {
         name: "ZK_ALLOC_DECAY_MS",
         kind: Kind::Integer { min: -1, max: i64::MAX / 1_000_000 },
         default: 10_000,
         default_text: "10000",
-        meaning: "time without arena activity until free pages are returned, in milliseconds; 0: at once; -1: never",
+        meaning: "time in which the arena is not used until free pages are returned, in milliseconds (requests for less than a sixteenth of what is free are no use); 0: at once; -1: never",
     },
     Opt {
         name: "ZK_ALLOC_BACKGROUND",
