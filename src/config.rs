@@ -106,7 +106,8 @@ pub const OPTIONS: [Opt; 13] = [
         kind: Kind::Integer { min: -1, max: i64::MAX / 1_000_000 },
         default: 10_000,
         default_text: "10000",
-        meaning: "time in which the arena is not used until free pages are returned, in milliseconds (requests for less than a sixteenth of what is free are no use); 0: at once; -1: never",
+        meaning: "time in which the arena is not used until free pages are returned, in milliseconds (requests for \
+                  less than a sixteenth of what is free are no use); 0: at once; -1: never",
     },
     Opt {
         name: "ZK_ALLOC_BACKGROUND",
