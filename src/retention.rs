@@ -22,7 +22,7 @@ pub const WORTH_A_WATCH_BYTES: usize = 4 << 20;
 
 /// A program that marks no phases is not asked more often than this whether it has finished something large: what looks
 /// like an end may be a pause of one.
-const SHORTEST_CYCLE_NS: u64 = 1_000_000_000;
+const SHORTEST_CYCLE_NS: u64 = 250_000_000;
 /// When the last such cycle ended.
 static CYCLE_ENDED_NS: AtomicU64 = AtomicU64::new(0);
 /// When the arena was last used, without a background thread to watch it.
