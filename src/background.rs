@@ -69,11 +69,12 @@ pub fn purge_soon(keep: usize) -> bool {
 }
 
 /// Has spans searched for dead pages. False: there is no thread to do it.
-pub fn search_soon(arena: &Arena) -> bool {
-    if is_running() && arena.take_spread() {
+pub fn search_soon() -> bool {
+    let is_there = is_running();
+    if is_there {
         wake();
     }
-    is_running()
+    is_there
 }
 
 /// Has memory faulted in. False: there is no thread to do it, and none can be started.

@@ -74,8 +74,11 @@ fn keep_within(arena: &Arena, room: Option<Room>) {
     arena.set_ceiling((arena.touched_bytes() + room.bytes).saturating_sub(left));
     let missing = left.saturating_sub(room.bytes);
     if missing > 0 {
-        // Free slots, and dead pages of spans where these are not enough.
-        arena.trim(arena.free_resident_bytes().saturating_sub(missing));
+        match arena.free_resident_bytes().checked_sub(missing) {
+            Some(keep) => arena.purge_slots(keep),
+            // Dead pages of spans, too.
+            None => arena.trim(0),
+        };
     }
 }
 

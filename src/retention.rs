@@ -45,9 +45,7 @@ pub fn after_alloc(arena: &Arena, bytes: usize) {
     if !background::is_running() && !broken::is(Broken::FreeStarts) {
         watch(arena);
     }
-    if arena.is_spread() {
-        search(arena);
-    }
+    search_if_due(arena);
 }
 
 /// True: a thread gives back what is not used. There may be none by the user's wish, or the system's, or not yet.
@@ -55,10 +53,18 @@ fn is_watched() -> bool {
     config::get(Key::Background) != 0 && (background::is_running() || broken::is(Broken::NoThread))
 }
 
-/// Has dead pages of spans given back.
+/// Has dead pages of spans given back, if there are too many.
+#[inline]
+fn search_if_due(arena: &Arena) {
+    if arena.is_spread() {
+        search(arena);
+    }
+}
+
 #[cold]
 fn search(arena: &Arena) {
-    if !(config::get(Key::Background) != 0 && background::search_soon(arena)) && arena.take_spread() {
+    let is_mine = arena.take_spread();
+    if is_mine && (config::get(Key::Background) == 0 || !background::search_soon()) {
         arena.search_spread();
     }
 }
@@ -80,9 +86,7 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
         }
         arena.note_spread();
     }
-    if arena.is_spread() {
-        search(arena);
-    }
+    search_if_due(arena);
     if heap_top::has_to_see(bytes) && !broken::is(Broken::ShowLarge) {
         heap_top::show(bytes);
     }
@@ -132,9 +136,7 @@ fn after_inferred_cycle(arena: &'static Arena) {
 pub fn end_phase(arena: &'static Arena) {
     give_back(arena, arena.end_cycle());
     arena.note_spread();
-    if arena.is_spread() {
-        search(arena);
-    }
+    search_if_due(arena);
 }
 
 fn give_back(arena: &'static Arena, keep: usize) {
@@ -162,6 +164,10 @@ pub fn forget_in_child() {
 
 /// Decay without a thread: whoever comes after a long pause gives everything back first.
 fn decay_inside_call(arena: &Arena) {
+    if config::get(Key::DecayMs) == 0 {
+        // Every free sees to it.
+        return;
+    }
     if arena.may_hold(WORTH_A_THREAD_BYTES) {
         pressure::look(arena);
     }

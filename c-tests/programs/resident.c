@@ -46,7 +46,7 @@ static void exception(int marked) {
         if (marked) {
             end_phase();
         } else {
-            sleep_ms(1100);
+            sleep_ms(300);
         }
     }
     size_t bound = small / 5 * 6;

@@ -126,12 +126,10 @@ impl Arena {
         self.free_resident_bytes() + self.dead_bytes()
     }
 
-    /// Gives the dead pages of all spans back. The bytes given back.
-    pub fn search_spread(&self) -> usize {
+    /// Gives the dead pages of all spans back.
+    pub fn search_spread(&self) {
         let _guard = self.trimming.lock();
-        let given = self.trim_spans();
-        self.spread.state.store(QUIET, Relaxed);
-        given
+        self.trim_spans();
     }
 
     /// Purges dead pages of every span that has some. The caller holds `trimming`.
@@ -149,8 +147,23 @@ impl Arena {
         self.purged_bytes.fetch_add(given as u64, Relaxed);
         if !cfg!(modelled) {
             self.spread.found.store(self.dead_bytes(), Relaxed);
+            // Whoever was asked may be gone: any search will do.
+            self.spread.state.store(QUIET, Relaxed);
         }
         given
+    }
+
+    /// Bytes of the blocks in spans whose bits say that they were given back.
+    pub(super) fn purged_blocks_bytes(&self) -> usize {
+        let mut bytes = 0;
+        self.for_each_slot(|head, slot| {
+            let word = slot.word();
+            if matches!(word.state(), State::Owned | State::Full | State::Partial) {
+                let (_, table, shape) = self.span(head, usize::from(word.class()));
+                bytes += table.count_purged(shape.blocks as usize) * shape.bytes as usize;
+            }
+        });
+        bytes
     }
 
     /// A span ends: nothing of it counts as purged.

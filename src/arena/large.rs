@@ -49,14 +49,26 @@ impl Arena {
             Some(colour(head)).filter(|colour| colour + bytes <= slot.bytes()).unwrap_or(0)
         };
         let usable = bytes.next_multiple_of(self.region.page_bytes()).min(slot.bytes() - offset);
-        let has_gap = offset >= UNIT && !broken::is(Broken::AlignedGap);
-        if has_gap {
-            self.make_room_behind(head, offset, usable);
-        } else if self.make_room(head, offset + usable).is_err() {
+        if offset >= UNIT && !broken::is(Broken::AlignedGap) {
+            self.skip_gap(head, offset);
+        }
+        if self.make_room(head, offset + usable).is_err() {
             self.forsake(head);
             return None;
         }
         Some(self.hand_out(head, offset, usable))
+    }
+
+    /// A block will begin far inside its slot, to be aligned: what lies in front goes back, and no pages are moved there.
+    fn skip_gap(&self, head: u32, offset: usize) {
+        let slot = &self.slots[head as usize];
+        slot.set_holes();
+        self.purge_behind(head, 0);
+        let front = offset / UNIT * UNIT;
+        if slot.touched.load(Relaxed) < front {
+            // As if it were: pages are moved to what is not.
+            self.set_touched(slot, front);
+        }
     }
 
     /// Makes the block at an offset of a slot that the caller holds, and that has room and pages for it, the program's.
@@ -119,28 +131,12 @@ impl Arena {
             self.mark_resized(head, usable, old.saturating_sub(offset).min(usable))?;
         }
         let before = slot.usable.swap(usable, Relaxed);
-        if before.saturating_sub(usable) > usable / WORTH_CUTTING_PART {
-            self.cut_off(head, offset + usable);
+        if before.saturating_sub(usable) > usable / WORTH_CUTTING_PART && !broken::is(Broken::CutOff) {
+            // They would be in nobody's reach while the block lives. Before, for a child that is forked meanwhile.
+            slot.set_holes();
+            self.purge_behind(head, (offset + usable).next_multiple_of(self.region.page_bytes()));
         }
         Ok(Some((before, usable)))
-    }
-
-    /// Gives the pages behind the end of a large block back, which would be in nobody's reach while it lives.
-    #[cold]
-    fn cut_off(&self, head: u32, end: usize) {
-        let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
-        let page_bytes = self.region.page_bytes();
-        let (end, touched) =
-            (end.next_multiple_of(page_bytes), slot.touched.load(Relaxed).next_multiple_of(page_bytes));
-        if touched <= end || broken::is(Broken::CutOff) {
-            return;
-        }
-        slot.set_holes();
-        let given = self.region.purge(start + end, start + touched);
-        if given > 0 {
-            self.set_touched(slot, end);
-            self.purged_bytes.fetch_add(given as u64, Relaxed);
-        }
     }
 
     /// A large block gives up bytes at its end, or gets some of which the first `dirty` bytes of the block may hold old

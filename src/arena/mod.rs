@@ -355,17 +355,10 @@ impl Arena {
         };
         self.cursors.keep_only(survivor);
         self.rebuild_spans(survivor.map(|index| index + 1));
-        let (mut touched, mut purged) = (0, 0);
-        self.for_each_slot(|head, slot| {
-            touched += slot.touched.load(Relaxed);
-            let word = slot.word();
-            if matches!(word.state(), State::Owned | State::Full | State::Partial) {
-                let shape = &BLOCK_CLASS[usize::from(word.class())];
-                purged += self.blocks[head as usize].count_purged(shape.blocks as usize) * shape.bytes as usize;
-            }
-        });
+        let mut touched = 0;
+        self.for_each_slot(|_, slot| touched += slot.touched.load(Relaxed));
         self.touched.store(touched, Relaxed);
-        self.spread.rebuild(purged);
+        self.spread.rebuild(self.purged_blocks_bytes());
         // Whoever was giving pages away is gone.
         self.giving.store(0, Relaxed);
     }

@@ -55,15 +55,7 @@ impl Arena {
         let mut given = 0;
         if tail_left > 0 {
             // The kernel moves no pages.
-            let start = self.region.unit_address(head as usize);
-            if self.region.purge(start + block_end, start + touched.next_multiple_of(UNIT)) > 0 {
-                self.set_touched(slot, block_end);
-                self.purged_bytes.fetch_add(tail_left as u64, Relaxed);
-                given = tail_left;
-            } else {
-                // Some of it may be gone.
-                slot.set_holes();
-            }
+            given = self.purge_behind(head, block_end);
         }
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
         // Whole units: what does not fill one would take one all the same, and as many faults as that has pages.
@@ -72,19 +64,21 @@ impl Arena {
         Ok(())
     }
 
-    /// The same for a block that begins far inside its slot, to be aligned: no pages are moved in front of it, and what the
-    /// slot has goes back.
-    pub(super) fn make_room_behind(&self, head: u32, offset: usize, usable: usize) {
-        let touched = self.slots[head as usize].touched.load(Relaxed);
-        if touched > 0 {
-            let given = touched - self.purge_end(head, touched, 0);
-            self.purged_bytes.fetch_add(given as u64, Relaxed);
+    /// Gives the pages of a slot that the caller holds back from a page boundary on. The bytes given back.
+    pub(super) fn purge_behind(&self, head: u32, end: usize) -> usize {
+        let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
+        let touched = slot.touched.load(Relaxed);
+        if touched <= end {
+            return 0;
         }
-        let in_use = self.in_use() + offset + usable;
-        let surplus = surplus(in_use, self.budget.note(in_use), self.free_resident.load(Relaxed)) / UNIT * UNIT;
-        if surplus > 0 {
-            self.purge(self.free_resident.load(Relaxed).saturating_sub(surplus), surplus, |_, _| None);
+        if self.region.purge(start + end, start + touched.next_multiple_of(UNIT)) == 0 {
+            // Some of it may be gone.
+            slot.set_holes();
+            return 0;
         }
+        self.set_touched(slot, end);
+        self.purged_bytes.fetch_add((touched - end) as u64, Relaxed);
+        touched - end
     }
 
     /// Gives back pages of free slots until at most `keep` bytes of them are resident: the largest classes first, in

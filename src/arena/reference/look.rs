@@ -85,6 +85,8 @@ impl Machine {
         let (counted, mut found) = (self.arena.touched.load(Relaxed), 0);
         self.arena.for_each_slot(|_, slot| found += slot.touched.load(Relaxed));
         ensure!(counted == found, "{counted} bytes touched counted, {found} found");
+        let (counted, found) = (self.arena.spread.purged_bytes(), self.arena.purged_blocks_bytes());
+        ensure!(counted == found, "{counted} bytes of spans given back counted, {found} found");
         Ok(())
     }
 
