@@ -457,6 +457,22 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "cgroup-limit", "pressure.c")
     },
     Control {
+        args: &["limit", "spans"],
+        env: NO_DECAY,
+        front: Some("shim_files.c"),
+        with: Prints("limit, spans: as designed\n"),
+        without: CheckFails("falls(64 * MIB)"),
+        ..Control::new("I8", "dead-pages", "pressure.c")
+    },
+    Control {
+        args: &["limit", "prefault"],
+        env: NO_DECAY,
+        front: Some("shim_files.c"),
+        with: Prints("limit, prefault: as designed\n"),
+        without: CheckFails("resident_bytes() >= 100 * MIB && resident_bytes() <= 156 * MIB"),
+        ..Control::new("I8", "cgroup-limit", "pressure.c")
+    },
+    Control {
         args: &["stall", "cgroup"],
         env: NO_DECAY,
         front: Some("shim_files.c"),
