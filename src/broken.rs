@@ -132,6 +132,8 @@ protections! {
     GiveBack = "give-back";
     /// I8: dead pages of spans stay until the program idles, however many.
     Spread = "spread";
+    /// I8: nobody waits for a search for dead pages, however far behind it is.
+    LateSearch = "late-search";
     /// I8: a large block that `realloc` makes smaller keeps its pages.
     CutOff = "cut-off";
     /// I8: pages are moved in front of a block that begins far inside its slot.

@@ -14,6 +14,8 @@ use Ordering::Relaxed;
 
 /// Requests and frees of less than this are followed by nothing here.
 pub const WORTH_A_LOOK_BYTES: usize = 4096;
+/// Requests of less than this never wait for memory to be given back.
+const WORTH_A_WAIT_BYTES: usize = 64 << 10;
 /// From this much memory on it is worth a thread to give it back.
 pub const WORTH_A_THREAD_BYTES: usize = 64 << 20;
 
@@ -45,7 +47,7 @@ pub fn after_alloc(arena: &Arena, bytes: usize) {
     if !background::is_running() && !broken::is(Broken::FreeStarts) {
         watch(arena);
     }
-    search_if_due(arena);
+    search_if_due(arena, bytes);
 }
 
 /// True: a thread gives back what is not used. There may be none by the user's wish, or the system's, or not yet.
@@ -53,26 +55,30 @@ fn is_watched() -> bool {
     config::get(Key::Background) != 0 && (background::is_running() || broken::is(Broken::NoThread))
 }
 
-/// Has dead pages of spans given back, if there are too many.
+/// Has dead pages of spans given back, if there are too many, before the caller takes more bytes.
 #[inline]
-fn search_if_due(arena: &Arena) {
+fn search_if_due(arena: &Arena, bytes: usize) {
     if arena.is_spread() {
-        search(arena);
+        search(arena, bytes);
     }
 }
 
 #[cold]
-fn search(arena: &Arena) {
-    let is_mine = arena.take_spread();
-    if is_mine && (config::get(Key::Background) == 0 || !background::search_soon()) {
-        arena.search_spread();
+fn search(arena: &Arena, bytes: usize) {
+    if arena.take_spread() {
+        if config::get(Key::Background) == 0 || !background::search_soon() {
+            arena.search_spread();
+        }
+    } else if bytes >= WORTH_A_WAIT_BYTES && background::is_running() && !broken::is(Broken::LateSearch) {
+        arena.let_search_go_on();
     }
 }
 
 /// Starts the background thread once there is something to watch.
 fn watch(arena: &Arena) {
     let is_wanted = config::get(Key::Background) != 0 && config::get(Key::DecayMs) != 0;
-    if is_wanted && (arena.has_held(WORTH_A_THREAD_BYTES) || broken::is(Broken::LateThread)) {
+    let is_much = arena.has_held(WORTH_A_THREAD_BYTES) || arena.is_spread();
+    if is_wanted && (is_much || broken::is(Broken::LateThread)) {
         background::ensure();
     }
 }
@@ -86,7 +92,7 @@ pub fn after_free(arena: &'static Arena, bytes: usize, marks_phases: bool) {
         }
         arena.note_spread();
     }
-    search_if_due(arena);
+    search_if_due(arena, 0);
     if heap_top::has_to_see(bytes) && !broken::is(Broken::ShowLarge) {
         heap_top::show(bytes);
     }
@@ -136,7 +142,7 @@ fn after_inferred_cycle(arena: &'static Arena) {
 pub fn end_phase(arena: &'static Arena) {
     give_back(arena, arena.end_cycle());
     arena.note_spread();
-    search_if_due(arena);
+    search_if_due(arena, 0);
 }
 
 fn give_back(arena: &'static Arena, keep: usize) {

@@ -1,10 +1,9 @@
 /* Resident memory stays near what is live, whatever the program does with it.
  *
- * Usage: resident exception | inferred | pinned | survivors PHASES | classes | lifetimes SECONDS MIB | volume GIB | truth */
+ * Usage: resident exception | inferred | pinned | survivors PHASES | classes | volume GIB | truth */
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <time.h>
 
 static void check_at_most(const char *what, size_t bytes, size_t bound) {
@@ -154,67 +153,6 @@ static void classes(void) {
     }
 }
 
-/* Eight threads with a table of blocks in common: each replaces random ones, and so frees what others have made. */
-enum { CHURNERS = 8, ENTRIES = 4096 };
-static void *_Atomic table[ENTRIES];
-static _Atomic size_t held_bytes;
-static _Atomic int is_over;
-static size_t most_bytes;
-
-static void drop(void *block) {
-    if (block) {
-        size_t bytes = malloc_usable_size(block);
-        free(block);
-        held_bytes -= bytes;
-    }
-}
-
-static void *churn(void *seed) {
-    uint64_t random = 0x9E3779B97F4A7C15u * ((uintptr_t)seed + 1);
-    while (!is_over) {
-        /* As many of each power of two. */
-        size_t bytes = (4 * KIB) << random_next(&random) % 14;
-        bytes += random_next(&random) % bytes;
-        void *block = NULL;
-        if (held_bytes + bytes < most_bytes && random_next(&random) % 100 < 52) {
-            block = malloc(bytes);
-            CHECK(block != NULL);
-            /* Live from here on, not from when it is written: other threads look at the sum meanwhile. */
-            held_bytes += malloc_usable_size(block);
-            memset(block, 1, bytes);
-        }
-        drop(atomic_exchange(&table[random_next(&random) % ENTRIES], block));
-    }
-    return NULL;
-}
-
-static void lifetimes(int seconds, size_t most_mib) {
-    most_bytes = most_mib * MIB;
-    pthread_t threads[CHURNERS];
-    for (uintptr_t i = 0; i < CHURNERS; i++) {
-        CHECK(pthread_create(&threads[i], NULL, churn, (void *)i) == 0);
-    }
-    size_t worst = 0, worst_live = 1;
-    for (int i = 0; i < seconds * 20; i++) {
-        sleep_ms(50);
-        /* What was live just before or just after: both move on meanwhile. */
-        size_t live = held_bytes, now = resident_bytes(), after = held_bytes;
-        live = live > after ? live : after;
-        if (now * (2 * worst_live + 64 * MIB) > worst * (2 * live + 64 * MIB)) {
-            worst = now, worst_live = live;
-        }
-    }
-    is_over = 1;
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK(pthread_join(threads[i], NULL) == 0);
-    }
-    dprintf(1, "worst with %zu MiB live\n", worst_live / MIB);
-    check_at_most("random lifetimes", worst, 2 * worst_live + 64 * MIB);
-    for (int i = 0; i < ENTRIES; i++) {
-        drop(table[i]);
-    }
-}
-
 /* A phase that stays open while much more than is live goes through it. */
 static void volume(size_t gib) {
     enum { LIVE = 256 };
@@ -322,9 +260,6 @@ int main(int argc, char **argv) {
         survivors(count);
     } else if (strcmp(name, "classes") == 0) {
         classes();
-    } else if (strcmp(name, "lifetimes") == 0) {
-        CHECK(argc == 4);
-        lifetimes(count, (size_t)atoi(argv[3]));
     } else if (strcmp(name, "volume") == 0) {
         volume((size_t)count);
     } else {

@@ -545,9 +545,14 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "surplus", "resident.c")
     },
     Control {
-        args: &["lifetimes", "5", "1536"],
-        without: Exits(1, "random lifetimes:"),
-        ..Control::new("I8", "surplus", "resident.c")
+        args: &["5", "1536"],
+        without: CheckFails("worst <= 2 * worst_live + 64 * MIB"),
+        ..Control::new("I8", "surplus", "lifetimes.c")
+    },
+    Control {
+        args: &["5", "128", "starved"],
+        without: CheckFails("worst <= 2 * worst_live + 64 * MIB"),
+        ..Control::new("I8", "late-search", "lifetimes.c")
     },
     Control {
         args: &["computing"],

@@ -86,6 +86,7 @@ controls! {
     i8_heap_top = "heap-top";
     i6_long_trim = "long-trim";
     i8_spread = "spread";
+    i8_late_search = "late-search";
     i8_cut_off = "cut-off";
     i8_aligned_gap = "aligned-gap";
     i8_moved_advice = "moved-advice";

@@ -5,6 +5,7 @@
 use super::slot::State;
 use super::Arena;
 use crate::broken::{self, Broken};
+use crate::platform;
 use crate::sync::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use Ordering::Relaxed;
 
@@ -29,6 +30,8 @@ const QUIET: u32 = 0;
 const DUE: u32 = 1;
 /// Somebody has been asked to do it.
 const ASKED: u32 = 2;
+/// The same, and somebody waits until it is done.
+const AWAITED: u32 = 3;
 
 impl Spread {
     pub const fn new() -> Self {
@@ -38,6 +41,12 @@ impl Spread {
             cap: AtomicUsize::new(usize::MAX),
             state: AtomicU32::new(QUIET),
         }
+    }
+
+    /// False: there are too many dead pages, and a search has not ended yet.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.state.load(Relaxed) == QUIET
     }
 
     /// Another cycle begins, with its own peak.
@@ -66,10 +75,24 @@ impl Spread {
     }
 }
 
-/// How much may be in use and not live: in all half as much again as was live of late, and no more than the user's cap; but
-/// no less than the last search has left, for another would find nothing new.
+/// The longest that whoever takes pages waits for a search that does not keep up.
+const WAIT_MS: u64 = 10;
+
+/// How much may be resident while a search is worth its time: half as much again as was live of late.
+fn most_resident(most_live: usize) -> usize {
+    most_live + most_live / 2 + SLACK_BYTES
+}
+
+/// How much may be in use before whoever takes more waits for the search: halfway from there to what is promised, twice
+/// what is live and 64 MiB. A thread that shares few processors with many would come too late otherwise.
+fn most_unsearched(most_live: usize) -> usize {
+    (most_resident(most_live) + 2 * most_live + (64 << 20)) / 2
+}
+
+/// How much may be in use and not live: no more than the user's cap, and no less than the last search has left, for another
+/// would find nothing new.
 fn most_dead(live: usize, most_live: usize, cap: usize, found: usize) -> usize {
-    let usual = (most_live + most_live / 2 + SLACK_BYTES).saturating_sub(live);
+    let usual = most_resident(most_live).saturating_sub(live);
     let again = if found == 0 { 0 } else { found + (found / STEP_PART).max(STEP_BYTES) };
     usual.min(cap.saturating_add(STEP_BYTES)).max(again)
 }
@@ -86,13 +109,13 @@ impl Arena {
         self.spread.cap.load(Relaxed) != usize::MAX
     }
 
-    /// True: whoever can is to call [`Arena::search_spread`].
+    /// True: there are too many dead pages, and nobody has been asked for a search, or it goes on.
     #[inline]
     pub fn is_spread(&self) -> bool {
-        self.spread.state.load(Relaxed) == DUE
+        !self.spread.is_quiet()
     }
 
-    /// True, to one caller: it is to ask somebody.
+    /// True, to one caller: it is to call [`Arena::search_spread`], or ask somebody to.
     pub fn take_spread(&self) -> bool {
         self.spread.state.compare_exchange(DUE, ASKED, Relaxed, Relaxed).is_ok()
     }
@@ -100,20 +123,35 @@ impl Arena {
     /// True: somebody has asked for a search.
     pub fn is_search_wanted(&self) -> bool {
         // The models search without being asked.
-        !cfg!(modelled) && self.spread.state.load(Relaxed) == ASKED
+        !cfg!(modelled) && self.spread.state.load(Relaxed) >= ASKED
+    }
+
+    /// Waits for the end of the search that somebody was asked for, if it does not keep up, and not for long.
+    pub fn let_search_go_on(&self) {
+        let state = &self.spread.state;
+        if self.in_use() > most_unsearched(self.most_live_of_late()) {
+            let is_asked = state.compare_exchange(ASKED, AWAITED, Relaxed, Relaxed);
+            if is_asked.is_ok() || is_asked == Err(AWAITED) {
+                platform::futex_wait_for(state, AWAITED, WAIT_MS);
+            }
+        }
     }
 
     /// Pages have come into use, or blocks were freed.
     pub fn note_spread(&self) {
-        if cfg!(modelled) || broken::is(Broken::Spread) || self.spread.state.load(Relaxed) != QUIET {
+        if cfg!(modelled) || broken::is(Broken::Spread) || !self.spread.is_quiet() {
             return;
         }
         let live = self.live.load(Relaxed).max(0) as usize;
-        let most_live = self.budget.most_live().max(self.phase_peak_bytes() as usize).max(live);
         let (cap, found) = (self.spread.cap.load(Relaxed), self.spread.found.load(Relaxed));
-        if self.dead_bytes() > most_dead(live, most_live, cap, found) {
+        if self.dead_bytes() > most_dead(live, self.most_live_of_late(), cap, found) {
             self.spread.state.store(DUE, Relaxed);
         }
+    }
+
+    fn most_live_of_late(&self) -> usize {
+        let live = self.live.load(Relaxed).max(self.phase_peak.load(Relaxed)).max(0) as usize;
+        self.budget.most_live().max(live)
     }
 
     /// Bytes of pages in use beyond those of live blocks.
@@ -126,15 +164,18 @@ impl Arena {
         self.free_resident_bytes() + self.dead_bytes()
     }
 
-    /// Gives the dead pages of all spans back.
+    /// Gives the dead pages of all spans back, and free slots that would be too many beside what is in use then: what was
+    /// in use until now would stay within the budget as free pages.
     pub fn search_spread(&self) {
         let _guard = self.trimming.lock();
         self.trim_spans();
+        self.purge_inside_call(most_resident(self.most_live_of_late()).saturating_sub(self.in_use()));
     }
 
     /// Purges dead pages of every span that has some. The caller holds `trimming`.
     pub(super) fn trim_spans(&self) -> usize {
         let mut given = 0;
+        let dead = self.dead_bytes();
         if broken::is(Broken::DeadPages) {
             return given;
         }
@@ -146,9 +187,12 @@ impl Arena {
         });
         self.purged_bytes.fetch_add(given as u64, Relaxed);
         if !cfg!(modelled) {
-            self.spread.found.store(self.dead_bytes(), Relaxed);
+            // What was freed behind the search is there for the next one.
+            self.spread.found.store(self.dead_bytes().min(dead.saturating_sub(given)), Relaxed);
             // Whoever was asked may be gone: any search will do.
-            self.spread.state.store(QUIET, Relaxed);
+            if self.spread.state.swap(QUIET, Relaxed) == AWAITED {
+                platform::futex_wake(&self.spread.state, i32::MAX as u32);
+            }
         }
         given
     }

@@ -48,7 +48,9 @@ impl Arena {
         let tail_left = touched.saturating_sub(block_end);
         let free = self.free_resident.load(Relaxed) + tail_left;
         let in_use = self.in_use().saturating_sub(tail_left) + fresh;
-        let surplus = surplus(in_use, self.budget.note(in_use), free);
+        // What is in use while far too little of it is live says nothing of what a cycle needs.
+        let budget = if self.spread.is_quiet() { self.budget.note(in_use) } else { 0 };
+        let surplus = surplus(in_use, budget, free);
         if surplus == 0 {
             return Ok(());
         }
