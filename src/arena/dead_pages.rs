@@ -46,7 +46,8 @@ impl Spread {
     /// False: there are too many dead pages, and a search has not ended yet.
     #[inline]
     pub fn is_quiet(&self) -> bool {
-        self.state.load(Relaxed) == QUIET
+        // The models search without being asked.
+        cfg!(modelled) || self.state.load(Relaxed) == QUIET
     }
 
     /// Another cycle begins, with its own peak.
@@ -122,8 +123,7 @@ impl Arena {
 
     /// True: somebody has asked for a search.
     pub fn is_search_wanted(&self) -> bool {
-        // The models search without being asked.
-        !cfg!(modelled) && self.spread.state.load(Relaxed) >= ASKED
+        !self.spread.is_quiet() && self.spread.state.load(Relaxed) >= ASKED
     }
 
     /// Waits for the end of the search that somebody was asked for, if it does not keep up, and not for long.
