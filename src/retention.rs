@@ -55,7 +55,7 @@ fn is_watched() -> bool {
     config::get(Key::Background) != 0 && (background::is_running() || broken::is(Broken::NoThread))
 }
 
-/// Has dead pages of spans given back, if there are too many, before the caller takes more bytes.
+/// Has dead pages of spans given back, if there are too many. A caller that took so many bytes may wait for that.
 #[inline]
 fn search_if_due(arena: &Arena, bytes: usize) {
     if arena.is_spread() {

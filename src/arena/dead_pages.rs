@@ -84,10 +84,10 @@ fn most_resident(most_live: usize) -> usize {
     most_live + most_live / 2 + SLACK_BYTES
 }
 
-/// How much may be in use before whoever takes more waits for the search: halfway from there to what is promised, twice
-/// what is live and 64 MiB. A thread that shares few processors with many would come too late otherwise.
+/// How much may be in use before whoever takes more waits for the search: a quarter of the way from there to what is promised,
+/// twice what is live and 64 MiB, for live bytes may fall at any moment. A thread that shares few processors with many would come too late otherwise.
 fn most_unsearched(most_live: usize) -> usize {
-    (most_resident(most_live) + 2 * most_live + (64 << 20)) / 2
+    (3 * most_resident(most_live) + 2 * most_live + (64 << 20)) / 4
 }
 
 /// How much may be in use and not live: no more than the user's cap, and no less than the last search has left, for another
@@ -123,7 +123,7 @@ impl Arena {
 
     /// True: somebody has asked for a search.
     pub fn is_search_wanted(&self) -> bool {
-        !self.spread.is_quiet() && self.spread.state.load(Relaxed) >= ASKED
+        !cfg!(modelled) && self.spread.state.load(Relaxed) >= ASKED
     }
 
     /// Waits for the end of the search that somebody was asked for, if it does not keep up, and not for long.
