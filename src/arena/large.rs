@@ -8,19 +8,22 @@ use crate::broken::{self, Broken};
 use crate::sync::Ordering::Relaxed;
 
 /// Starts of large blocks differ by multiples of two cache lines up to this, where there is room: arrays of equal size
-/// then do not fall on the same sets of the first-level caches, which are indexed by the offset in a page.
+/// then do not fall on the same sets of the first-level caches, which are indexed by the offset in a page. Under a model
+/// checker there is none.
 const COLOUR_BYTES: usize = 4096;
 const COLOUR_STEP: usize = 2 * GRANULE;
+const COLOURS: usize = COLOUR_BYTES / COLOUR_STEP;
 /// For `Slot::handed`, which has a bit for each.
-const _: () = assert!(COLOUR_BYTES / COLOUR_STEP <= u32::BITS as usize);
+const _: () = assert!(COLOURS <= u32::BITS as usize);
 
 /// A block that `realloc` makes smaller keeps its pages, unless it gives up more than this part of what is left.
 const WORTH_CUTTING_PART: usize = 4;
 
-/// A slot's colour.
+/// Where a block starts in its slot.
 fn colour(head: u32) -> usize {
-    // Odd steps visit all colours before any comes again.
-    head as usize * 27 * COLOUR_STEP % COLOUR_BYTES
+    // Knuth's Fibonacci hashing: slots that lie one class apart differ, whatever the class.
+    let hash = u64::from(head.wrapping_mul(0x9E37_79B1));
+    (hash * COLOURS as u64 >> u32::BITS) as usize * COLOUR_STEP
 }
 
 /// For `Slot::handed`, by which an address that was freed before is known as such.

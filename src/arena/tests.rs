@@ -136,6 +136,25 @@ fn misuse_is_told_apart() {
 }
 
 #[test]
+fn large_blocks_of_equal_size_start_at_different_offsets_in_a_page() {
+    let arena = arena(1);
+    for bytes in [(1 << 20) + 1, 3 << 20, 9 << 20, 33 << 20, 60 << 20] {
+        let blocks: Vec<usize> = (0..32).map(|_| arena.allocate(None, bytes, 64).unwrap().address).collect();
+        for block in &blocks {
+            // Half as many as a first-level cache has ways.
+            let equal = blocks.iter().filter(|other| *other % 4096 == block % 4096).count();
+            assert!(equal <= 4, "{bytes}: {equal}");
+        }
+        for block in blocks {
+            arena.release(None, block).unwrap();
+        }
+    }
+    // There is no room for another start.
+    let whole = arena.allocate(None, 8 << 20, 64).unwrap().address;
+    assert_eq!(whole % UNIT, 0);
+}
+
+#[test]
 fn freed_memory_is_reused_hot_and_stays_dirty_until_purged() {
     let arena = arena(1);
     let cursor = arena.enter_thread();
