@@ -3,7 +3,8 @@
 //! Which blocks are live is one bit each, outside the span; everything else is derived from these bits. Freeing is one
 //! atomic `and`, whoever does it; the thread that owns a span is the only one to set bits in it. So there is no list of
 //! remote frees to take over, nothing to overwrite, and a double free is a bit that was clear already.
-//! docs/decisions/0002-live-bits.md says what this was weighed against.
+//! docs/decisions/0002-live-bits.md says what this was weighed against. Spans of large classes have no owner but whoever
+//! holds the lock of their class's bin, for one block (docs/decisions/0013-shared-spans.md).
 //!
 //! The word of a span without owner counts its live blocks. Its transitions (`settle`) happen under the lock of its
 //! class's bin and look only at the state they find, never at how it came about: whoever comes late finds nothing to do.
@@ -11,11 +12,11 @@
 
 use super::block_table::BlockTable;
 use super::cursor::Cursor;
-use super::size::{self, BlockClass, BLOCK_CLASS, BLOCK_CLASSES, UNIT};
+use super::size::{self, class_of, unless_model, BlockClass, BLOCK_CLASS, BLOCK_CLASSES, GRANULE, UNIT};
 use super::slot::{End, Slot, State, Word};
 use super::{Arena, Grant, Misuse};
 use crate::broken::{self, Broken};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::Ordering::{Relaxed, Release};
 
 /// A span that is all free is kept by its owner while no more than this was used of it (a loop that allocates and
 /// frees one block must not take and return a slot each time), and given back otherwise.
@@ -37,6 +38,10 @@ fn charge(slot: &Slot, blocks: i32) -> i32 {
     charged
 }
 
+/// From this class on threads share spans: a lock is nothing beside the first touch of so many pages, and a span of
+/// each class for each thread, most of it dead, is much. Under a model checker there would be no other spans.
+const SHARED_FROM: usize = unless_model(class_of((64 << 10) / GRANULE), BLOCK_CLASSES, BLOCK_CLASSES - 1);
+
 /// Partly free spans that a refill looks at before it takes a new slot.
 const PARTIAL_TRIES: usize = 4;
 
@@ -44,7 +49,7 @@ impl Arena {
     /// A block from the thread's current span of the class, from a partly free one, or from a new one.
     #[inline]
     pub(super) fn allocate_block(&self, cursor: Option<&Cursor>, class: usize) -> Option<Grant> {
-        let Some(cursor) = cursor else { return self.allocate_unowned(class) };
+        let Some(cursor) = cursor.filter(|_| class < SHARED_FROM) else { return self.allocate_shared(cursor, class) };
         let head = cursor.current(class);
         if head != 0 {
             if let Some(grant) = self.take_block(head, class) {
@@ -111,9 +116,25 @@ impl Arena {
         Some(grant)
     }
 
-    /// For threads without a cursor: takes one block of a span without keeping the span.
-    #[cold]
-    fn allocate_unowned(&self, class: usize) -> Option<Grant> {
+    /// One block of a span that nobody keeps: of a class that threads share, or for a thread without a cursor.
+    fn allocate_shared(&self, cursor: Option<&Cursor>, class: usize) -> Option<Grant> {
+        let bin = &self.bins[class];
+        let (head, grant) = self.take_shared(class).or_else(|| {
+            let is_dense = cursor.is_some_and(|cursor| cursor.fills_spans(class));
+            let (head, grant) = self.new_span(class, is_dense)?;
+            let shared = bin.lock.lock();
+            let emptied = self.disown(head, class);
+            drop(shared);
+            emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+            Some((head, grant))
+        })?;
+        if let Some(cursor) = cursor.filter(|_| self.slots[head as usize].word().state() == State::Full) {
+            cursor.note_filled(class);
+        }
+        Some(grant)
+    }
+
+    fn take_shared(&self, class: usize) -> Option<(u32, Grant)> {
         let bin = &self.bins[class];
         let _guard = bin.lock.lock();
         let mut head = bin.end(End::Front);
@@ -123,14 +144,12 @@ impl Arena {
             self.slots[head as usize].shift(State::Partial, State::Owned, 0);
             let grant = self.take_block(head, class);
             self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
-            if grant.is_some() {
-                return grant;
+            if let Some(grant) = grant {
+                return Some((head, grant));
             }
             head = next;
         }
-        let (head, grant) = self.new_span(class, false)?;
-        self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
-        Some(grant)
+        None
     }
 
     /// A slot made into a span in the caller's hands, and its first block; where huge pages are if it will be filled.
@@ -231,7 +250,15 @@ impl Arena {
             }
             return Ok(is_spent);
         }
-        Ok(self.drop_counted(slot.drop_block(), head, class, shape))
+        let before = slot.drop_block();
+        if before.state() == State::Partial && before.count() == 1 && self.stays_empty(slot, class) {
+            // A trim that looks just now gives its pages back all the same.
+            if !self.unsettled.load(Relaxed) {
+                self.unsettled.swap(true, Release);
+            }
+            return Ok(false);
+        }
+        Ok(self.drop_counted(before, head, class, shape))
     }
 
     /// After a live block was dropped from the count: the first and the last one to go change the state of a span
@@ -247,6 +274,11 @@ impl Arena {
             self.settle_unowned(head, class);
         }
         must_settle
+    }
+
+    /// True: a span that threads share waits for the next block of its class, or a trim. It never held more than one at once.
+    fn stays_empty(&self, slot: &Slot, class: usize) -> bool {
+        class >= SHARED_FROM && slot.handed.load(Relaxed) == 1 && BLOCK_CLASS[class].bytes as usize <= KEEP_EMPTY_BYTES
     }
 
     #[cold]

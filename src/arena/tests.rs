@@ -93,7 +93,8 @@ fn threads_free_each_others_blocks_and_go() {
         drop(senders);
     });
     assert_eq!((arena.live_blocks(), arena.live_bytes()), (0, 0));
-    // Nothing is lost on the way: every slot is in a pool again.
+    // Nothing is lost on the way: every slot is in a pool again, but for spans that wait for the next block.
+    arena.trim(0);
     arena.for_each_slot(|head, slot| assert_eq!(slot.word().state(), State::Free, "slot {head}"));
 }
 
@@ -283,10 +284,33 @@ fn blocks_of_no_bytes_have_addresses_of_their_own() {
     }
 }
 
+#[test]
+fn threads_share_the_spans_of_large_classes() {
+    let arena = arena(1);
+    let (one, other) = (arena.enter_thread(), arena.enter_thread());
+    let take = |cursor, bytes| arena.allocate(cursor, bytes, 64).unwrap().address;
+    for (bytes, are_shared) in [(50_000, false), (100_000, true), (MEDIUM_MAX, true)] {
+        let (first, second) = (take(one, bytes), take(other, bytes));
+        assert_eq!(arena.head(first) == arena.head(second), are_shared, "{bytes}");
+    }
+    // A block at a time: the span is not given back and taken again each time.
+    let only = take(one, 64 << 10);
+    let is_span = || arena.slots[arena.head(only).unwrap() as usize].word().state() == State::Partial;
+    arena.release(one, only).unwrap();
+    assert!(is_span());
+    assert_eq!(take(other, 64 << 10), only);
+    arena.release(one, only).unwrap();
+    arena.trim(0);
+    assert!(!is_span(), "a trim gives it back");
+    // Whoever fills them gets huge pages.
+    let blocks: Vec<usize> = (0..1000).map(|_| take(one, 200_000)).collect();
+    assert!(blocks.iter().filter(|block| arena.is_huge(arena.head(**block).unwrap())).count() >= 900);
+}
+
 /// The first spans of a class lie among ordinary pages, where one block makes only its own pages resident.
 #[test]
 fn a_thread_that_fills_spans_gets_huge_pages() {
-    const BYTES: usize = 100_000;
+    const BYTES: usize = 50_000;
     let arena = arena(1);
     let take = |cursor, blocks: usize| {
         let blocks: Vec<usize> = (0..blocks).map(|_| arena.allocate(cursor, BYTES, 64).unwrap().address).collect();
