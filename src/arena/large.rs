@@ -23,7 +23,7 @@ const WORTH_CUTTING_PART: usize = 4;
 fn colour(head: u32) -> usize {
     // Knuth's Fibonacci hashing: slots that lie one class apart differ, whatever the class.
     let hash = u64::from(head.wrapping_mul(0x9E37_79B1));
-    (hash * COLOURS as u64 >> u32::BITS) as usize * COLOUR_STEP
+    ((hash * COLOURS as u64) >> u32::BITS) as usize * COLOUR_STEP
 }
 
 /// For `Slot::handed`, by which an address that was freed before is known as such.
