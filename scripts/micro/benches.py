@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 import build
+from programs import PROGRAMS
 
 SIZES = [4096 << shift for shift in (0, 4, 8, 12, 14, 16, 18)]  # 4 KiB to 1 GiB
 THREADS = (1, 2, 4, 8, 16, 32, 64)
@@ -20,6 +21,8 @@ class Bench:
     protections: bool = False  # also with what ZK_ALLOC_WIPE and ZK_ALLOC_POISON do
 
     def command(self, run: str) -> list:
+        if self.name == "programs":
+            return [os.path.join(build.MICRO, self.name), *PROGRAMS[run].command()]
         if self.name != "rust":
             return [os.path.join(build.MICRO, self.name), *run.split()]
         fast = ["--warm-up-time", "0.3", "--measurement-time", "1", "--sample-size", "20"]
@@ -50,6 +53,7 @@ BENCHES = [
     Bench("freed", "malloc, write all of it, free; also with others that are free",
           (*each([16384, 262144, 4194304, 67108864]), *each([65536, 1500000, 3000000], [64])), each([262144, 67108864]),
           protections=True),
+    Bench("programs", "processor time of whole programs that have nothing to gain", tuple(PROGRAMS), ("sqlite", "python")),
     Bench("start", "a short process: ls, cat, sed", ("",), ("",)),
     Bench("rust", "vectors and channels (criterion)",
           ("vec-zeroed-16k", "vec-zeroed-64m", "vec-filled-256k", "vec-filled-16m", "vec-pushed-8m", "rows-512-of-32k",

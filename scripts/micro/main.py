@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from statistics import median
+from statistics import geometric_mean, median
 
 import build
 import machine
 from allocators import CONTENDERS, matching, ready, served_by
 from benches import BENCHES, Bench, nanoseconds
 from cli import Parser
+from programs import PROGRAMS
 from text import write
 from trouble import Failure
 
@@ -61,6 +62,8 @@ def prepared(chosen: argparse.Namespace) -> list:
             left_out[arm.name] = str(failure)
     for name, why in left_out.items():
         print(f"bench: left out: {name}: {why}", file=sys.stderr)
+    if any(bench.name == "programs" for bench in chosen.benches):
+        build.packages([program.needed for program in PROGRAMS.values()])
     build.programs("touch", *(bench.name for bench in chosen.benches if bench.name != "rust"))
     return serving
 
@@ -113,6 +116,15 @@ def compared(figures: dict, peers: list) -> dict:
     }
 
 
+def means(runs: dict) -> str:
+    """A line for each arm: times glibc, over all runs of a benchmark whose runs are alike."""
+    names = list(next(iter(runs.values())))
+    return "\n".join(
+        f"{'geometric mean':24} {name:20} {'':14}     x{geometric_mean(arms[name]['to_glibc'] for arms in runs.values()):.3f} glibc"
+        for name in names
+    )
+
+
 def run(chosen: argparse.Namespace) -> int:
     os.makedirs(RESULTS, exist_ok=True)
     arms = prepared(chosen)
@@ -126,6 +138,8 @@ def run(chosen: argparse.Namespace) -> int:
             for name, figure in runs[arguments].items():
                 print(f"{bench.name + ' ' + arguments:24} {name:20} {figure['ns']:14,.2f} ns  "
                       f"x{figure['to_glibc']:.2f} glibc  x{figure['to_best_peer']:.2f} best peer", flush=True)
+        if bench.name == "programs":
+            print(means(runs), flush=True)
         result = {"machine": machine.read(), "rounds": chosen.rounds, "quick": chosen.quick, "runs": runs}
         name = f"{bench.name}-quick" if chosen.quick else bench.name
         write(os.path.join(RESULTS, f"{name}.json"), json.dumps(result, indent=1) + "\n")

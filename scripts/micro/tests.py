@@ -9,7 +9,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), os.par
 import build  # noqa: E402
 from arm import GLIBC, Arm  # noqa: E402
 from benches import BENCHES, each, nanoseconds  # noqa: E402
-from main import ALLOCATORS, compared, measured, options, with_protections  # noqa: E402
+from main import ALLOCATORS, compared, means, measured, options, with_protections  # noqa: E402
 
 
 class Figures(unittest.TestCase):
@@ -23,6 +23,11 @@ class Figures(unittest.TestCase):
     def test_ratios_to_glibc_and_to_the_best_peer(self):
         figures = compared({"glibc": 10.0, "a": 5.0, "libzkalloc": 4.0}, ["glibc", "a"])
         self.assertEqual(figures["libzkalloc"], {"ns": 4.0, "to_glibc": 0.4, "to_best_peer": 0.8})
+
+    def test_means_over_programs(self):
+        runs = {"a": {"glibc": {"to_glibc": 1.0}, "libzkalloc": {"to_glibc": 0.5}},
+                "b": {"glibc": {"to_glibc": 1.0}, "libzkalloc": {"to_glibc": 2.0}}}
+        self.assertEqual([line.split()[-2:] for line in means(runs).splitlines()], [["x1.000", "glibc"]] * 2)
 
     def test_forth_and_back_and_the_median(self):
         ran = []
