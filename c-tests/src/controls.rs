@@ -550,8 +550,8 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "surplus", "lifetimes.c")
     },
     Control {
-        args: &["5", "128", "starved"],
-        without: CheckFails("worst <= 2 * worst_live + 64 * MIB"),
+        args: &["5", "64", "shifting"],
+        without: CheckFails("most_resident <= 2 * most_bytes + 96 * MIB"),
         ..Control::new("I8", "late-search", "lifetimes.c")
     },
     Control {

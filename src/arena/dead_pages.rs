@@ -9,7 +9,7 @@ use crate::platform;
 use crate::sync::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use Ordering::Relaxed;
 
-/// Pages in use that are no sign of dead ones: those of half-used spans, one per thread and class.
+/// Pages in use that are no sign of dead ones: those of half-used spans, some of them one per thread and class.
 const SLACK_BYTES: usize = 40 << 20;
 /// After a look it takes so many more, or this part more, until the next one.
 const STEP_BYTES: usize = 16 << 20;

@@ -16,7 +16,7 @@ use super::size::{self, class_of, unless_model, BlockClass, BLOCK_CLASS, BLOCK_C
 use super::slot::{End, Slot, State, Word};
 use super::{Arena, Grant, Misuse};
 use crate::broken::{self, Broken};
-use crate::sync::Ordering::{Relaxed, Release};
+use crate::sync::Ordering::Relaxed;
 
 /// A span that is all free is kept by its owner while no more than this was used of it (a loop that allocates and
 /// frees one block must not take and return a slot each time), and given back otherwise.
@@ -119,33 +119,36 @@ impl Arena {
     /// One block of a span that nobody keeps: of a class that threads share, or for a thread without a cursor.
     fn allocate_shared(&self, cursor: Option<&Cursor>, class: usize) -> Option<Grant> {
         let bin = &self.bins[class];
-        let (head, grant) = self.take_shared(class).or_else(|| {
-            let is_dense = cursor.is_some_and(|cursor| cursor.fills_spans(class));
-            let (head, grant) = self.new_span(class, is_dense)?;
-            let shared = bin.lock.lock();
-            let emptied = self.disown(head, class);
-            drop(shared);
-            emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
-            Some((head, grant))
-        })?;
-        if let Some(cursor) = cursor.filter(|_| self.slots[head as usize].word().state() == State::Full) {
-            cursor.note_filled(class);
+        if let Some((grant, fills)) = self.take_shared(class) {
+            if let Some(cursor) = cursor.filter(|_| fills) {
+                cursor.note_filled(class);
+            }
+            return Some(grant);
         }
+        let (head, grant) = self.new_span(class, cursor.is_some_and(|cursor| cursor.fills_spans(class)))?;
+        let shared = bin.lock.lock();
+        let emptied = self.disown(head, class);
+        drop(shared);
+        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
         Some(grant)
     }
 
-    fn take_shared(&self, class: usize) -> Option<(u32, Grant)> {
+    /// True, with the block: with it the span's last one is in use for the first time.
+    fn take_shared(&self, class: usize) -> Option<(Grant, bool)> {
         let bin = &self.bins[class];
         let _guard = bin.lock.lock();
         let mut head = bin.end(End::Front);
         while head != 0 {
             let next = bin.after(self.slots, head);
             bin.remove(self.slots, head);
-            self.slots[head as usize].shift(State::Partial, State::Owned, 0);
+            let (slot, _, shape) = self.span(head, class);
+            slot.shift(State::Partial, State::Owned, 0);
+            let handed = slot.handed.load(Relaxed);
             let grant = self.take_block(head, class);
+            let fills = handed < shape.blocks && slot.handed.load(Relaxed) == shape.blocks;
             self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
             if let Some(grant) = grant {
-                return Some((head, grant));
+                return Some((grant, fills));
             }
             head = next;
         }
@@ -250,15 +253,7 @@ impl Arena {
             }
             return Ok(is_spent);
         }
-        let before = slot.drop_block();
-        if before.state() == State::Partial && before.count() == 1 && self.stays_empty(slot, class) {
-            // A trim that looks just now gives its pages back all the same.
-            if !self.unsettled.load(Relaxed) {
-                self.unsettled.swap(true, Release);
-            }
-            return Ok(false);
-        }
-        Ok(self.drop_counted(before, head, class, shape))
+        Ok(self.drop_counted(slot.drop_block(), head, class, shape))
     }
 
     /// After a live block was dropped from the count: the first and the last one to go change the state of a span
@@ -274,11 +269,6 @@ impl Arena {
             self.settle_unowned(head, class);
         }
         must_settle
-    }
-
-    /// True: a span that threads share waits for the next block of its class, or a trim. It never held more than one at once.
-    fn stays_empty(&self, slot: &Slot, class: usize) -> bool {
-        class >= SHARED_FROM && slot.handed.load(Relaxed) == 1 && BLOCK_CLASS[class].bytes as usize <= KEEP_EMPTY_BYTES
     }
 
     #[cold]
