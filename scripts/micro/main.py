@@ -118,11 +118,11 @@ def compared(figures: dict, peers: list) -> dict:
 
 def means(runs: dict) -> str:
     """A line for each arm: times glibc, over all runs of a benchmark whose runs are alike."""
-    names = list(next(iter(runs.values())))
-    return "\n".join(
-        f"{'geometric mean':24} {name:20} {'':14}     x{geometric_mean(arms[name]['to_glibc'] for arms in runs.values()):.3f} glibc"
-        for name in names
-    )
+    lines = []
+    for name in next(iter(runs.values())):
+        mean = geometric_mean(arms[name]["to_glibc"] for arms in runs.values())
+        lines.append(f"{'geometric mean':24} {name:20} {'':14}     x{mean:.3f} glibc")
+    return "\n".join(lines)
 
 
 def run(chosen: argparse.Namespace) -> int:

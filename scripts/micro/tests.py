@@ -26,8 +26,9 @@ class Figures(unittest.TestCase):
 
     def test_means_over_programs(self):
         runs = {"a": {"glibc": {"to_glibc": 1.0}, "libzkalloc": {"to_glibc": 0.5}},
-                "b": {"glibc": {"to_glibc": 1.0}, "libzkalloc": {"to_glibc": 2.0}}}
-        self.assertEqual([line.split()[-2:] for line in means(runs).splitlines()], [["x1.000", "glibc"]] * 2)
+                "b": {"glibc": {"to_glibc": 1.0}, "libzkalloc": {"to_glibc": 0.125}}}
+        shown = [line.split()[-3:] for line in means(runs).splitlines()]
+        self.assertEqual(shown, [["glibc", "x1.000", "glibc"], ["libzkalloc", "x0.250", "glibc"]])
 
     def test_forth_and_back_and_the_median(self):
         ran = []
