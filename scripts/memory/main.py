@@ -11,6 +11,7 @@ import time
 import build
 import machine
 import plot
+import readme
 import report as reports
 from bench import Bench
 from cli import Parser
@@ -34,7 +35,6 @@ EXPERIMENTS = {
 }
 RESULTS = os.path.join(build.ROOT, "target", "bench-memory")
 DOCS = os.path.join(build.ROOT, "docs")
-README = os.path.join(build.ROOT, "README.md")
 
 
 def options(arguments=None) -> argparse.Namespace:
@@ -97,7 +97,7 @@ def measure(bench: Bench, letter: str) -> dict:
 
 def run(chosen: argparse.Namespace) -> int:
     if chosen.docs:
-        reports.around_marks(README)  # before minutes are spent on what cannot be written
+        readme.around_marks("memory")  # before minutes are spent on what cannot be written
     build.packages(needed(with_plot="g" in chosen.letters or chosen.docs))
     library, prover = build.library(), build.prover()
     micro = build.programs("volume", "survivors", libraries=["trim_on_signal"])
@@ -167,8 +167,7 @@ def publish(chosen: argparse.Namespace, report: dict) -> int:
     write(os.path.join(directory, "memory.json"), reports.as_json(report))
     write(os.path.join(directory, "memory.md"), reports.markdown(report, picture))
     if chosen.docs:
-        text = reports.headlines(report, picture and f"docs/{picture}")
-        reports.replace_in(README, text)
+        readme.replace("memory", reports.headlines(report, picture and f"docs/{picture}"))
     print(reports.table(reports.all_rows(report)))
     where = os.path.relpath(directory, build.ROOT)
     print(f"bench-memory: written to {where}/memory.md, .json{' and .svg' if series else ''}", file=sys.stderr)

@@ -3,9 +3,8 @@
 import json
 
 import machine
-from text import number, share, write
+from text import number, share
 
-BEGIN, END = "<!-- memory:begin -->", "<!-- memory:end -->"
 HEADER = ["", "glibc", "libzkalloc", "measured", "wanted", "met"]
 
 
@@ -84,22 +83,6 @@ def headlines(report: dict, plot: str) -> str:
 def worst(rows: list, unit: str) -> dict:
     row = max((row for row in rows if row["unit"] == unit), key=lambda row: row["measured"])
     return {**row, "what": f"worst of {sum(other['unit'] == unit for other in rows)}: {row['what']}"}
-
-
-def around_marks(path: str) -> tuple:
-    """The text before the marks, and the text behind them."""
-    with open(path) as file:
-        before, begin, rest = file.read().partition(BEGIN + "\n")
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path}: no line {BEGIN} with a line {END} behind it")
-    return before, after
-
-
-def replace_in(path: str, text: str):
-    """What is between the marks."""
-    before, after = around_marks(path)
-    write(path, f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def as_json(report: dict) -> str:

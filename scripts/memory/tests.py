@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), os.pardir, "figures"))
 
+import readme  # noqa: E402
 import report  # noqa: E402
 from arm import GLIBC, Arm, sets_an_allocator, zkalloc  # noqa: E402
 from bench import prover_arguments  # noqa: E402
@@ -39,13 +40,12 @@ class Report(unittest.TestCase):
     def test_only_what_is_between_the_marks_changes(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "README.md")
-            write(path, f"a\n{report.BEGIN}\nold\n{report.END}\nz\n")
-            report.replace_in(path, "new")
+            write(path, "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nz\n")
+            readme.replace("x", "new", path)
             with open(path) as file:
-                self.assertEqual(file.read(), f"a\n{report.BEGIN}\nnew\n{report.END}\nz\n")
-            write(path, "no marks\n")
-            with self.assertRaisesRegex(ValueError, "no line"):
-                report.replace_in(path, "new")
+                self.assertEqual(file.read(), "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nz\n")
+            with self.assertRaisesRegex(ValueError, "no line <!-- y:begin -->"):
+                readme.replace("y", "new", path)
 
     def test_what_is_not_measured_again_stays_and_says_so(self):
         def experiment(title):
@@ -53,7 +53,7 @@ class Report(unittest.TestCase):
 
         with tempfile.TemporaryDirectory() as directory:
             published = {"library_sha256": "old", "experiments": {"b": experiment("b"), "a": experiment("a")}}
-            report.write(os.path.join(directory, "memory.json"), report.as_json(published))
+            write(os.path.join(directory, "memory.json"), report.as_json(published))
             experiments = with_published({"c": experiment("c"), "b": experiment("new b")}, directory)
             self.assertEqual(list(experiments), list("abcdefgh"))
             self.assertEqual(experiments["b"]["title"], "new b")

@@ -107,6 +107,7 @@ class Campaign:
                     "name": arm.name,
                     "version": versions[arm.name],
                     "loaded": ", ".join(sorted(loaded.get(arm.name, {"-"}))),
+                    "library_sha256": self.runner.sum(arm.library) if arm.library else "",
                     "prefix": (arm.as_typed() + ("(--phase)" if arm.phase else "")).strip(),
                 }
                 for arm in arms

@@ -8,6 +8,7 @@ import sys
 import build
 import machine
 import plot
+import readme
 import report as reports
 from allocators import CONTENDERS, matching, ready, served_by
 from campaign import Campaign
@@ -41,7 +42,7 @@ def options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, metavar="N", default=len(os.sched_getaffinity(0)),
                         help="of the provers [default: one per processor]")
     parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before")
-    parser.add_argument("--docs", action="store_true", help="write docs/bench.md, .json and .svg")
+    parser.add_argument("--docs", action="store_true", help="write docs/bench.md, .json and .svg, and the README")
     chosen = parser.parse_args(arguments)
     for name, least in (("rounds", 1), ("proofs", 3), ("threads", 1)):
         value = getattr(chosen, name)
@@ -80,6 +81,8 @@ def size_of(chosen: argparse.Namespace) -> Size:
 
 
 def run(chosen: argparse.Namespace) -> int:
+    if chosen.docs:
+        readme.around_marks("bench")  # before hours are spent on what cannot be written
     build.packages([build.TQDM, build.STRACE] + ([build.MATPLOTLIB] if chosen.docs else []))
     provers = [prover for prover in PROVERS if any(pair[0] == prover.name for pair in chosen.pairs)]
     names = {allocator for _, allocator in chosen.pairs}
@@ -117,6 +120,8 @@ def publish(chosen: argparse.Namespace, report: dict, arms: list, name: str) -> 
         plot.draw(report, {arm.name: arm.side for arm in arms}, os.path.join(directory, picture))
     write(os.path.join(directory, f"{name}.json"), reports.as_json(report))
     write(os.path.join(directory, f"{name}.md"), reports.markdown(report, picture))
+    if chosen.docs:
+        readme.replace("bench", reports.headlines(report, f"docs/{picture}"))
     print(reports.for_terminal(report))
     where = os.path.relpath(directory, build.ROOT)
     print(f"bench: written to {where}/{name}.md, .json{' and .svg' if picture else ''}", file=sys.stderr)

@@ -49,8 +49,8 @@ class Runner:
     def same(self, kind: str, prover: Prover, arm: Arm) -> dict:
         """What must not have changed for an earlier result to stand."""
         return {
-            "program": self._sum(self.programs[prover.package]),
-            "library": self._sum(arm.library) if arm.library else "",
+            "program": self.sum(self.programs[prover.package]),
+            "library": self.sum(arm.library) if arm.library else "",
             "settings": arm.settings,
             "arguments": self.arguments(kind, prover, arm),
             "thp": self.on["thp"],
@@ -58,7 +58,8 @@ class Runner:
             "cores": self.on["cores"],
         }
 
-    def _sum(self, path: str) -> str:
+    def sum(self, path: str) -> str:
+        """The beginning of a file's SHA-256."""
         if path not in self.sums:
             with open(path, "rb") as file:
                 self.sums[path] = hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -7,6 +7,8 @@ from figures import FIGURES, SYSTEM_SHARE, WARM_FROM, has_something_to_gain, mea
 from text import markdown_table, number, share
 from wanted import wishes
 
+# What has a mean over all provers.
+MEANS = ("cold_wall_ms", "cold_cpu_ms", "warm_wall_ms", "warm_cpu_ms", "warm_user_ms", "peak_rss_mib", "idle_rss_mib")
 # For a terminal: what is read first.
 SHORT = ("cold_cpu_ms", "warm_cpu_ms", "warm_system_ms", "warm_faults", "warm_calls", "peak_rss_mib", "idle_rss_mib")
 
@@ -24,7 +26,7 @@ def as_json(report: dict) -> str:
 
 def for_terminal(report: dict) -> str:
     parts = [f"{prover}\n{prover_table(figures, report['peers'], SHORT)}" for prover, figures in report["figures"].items()]
-    parts.append(means_table(report))
+    parts.append(means_section(report))
     if report["quick"]:
         parts.append("--quick: statements this small show that it works, and no more.")
     else:
@@ -46,7 +48,7 @@ def markdown(report: dict, picture: str) -> str:
         "mremap and brk, counted by strace in a process of its own, from the end of one proof to the end of the next, its "
         f"verification included. Idle RSS: {report['idle_seconds']:g} s after the last proof of that process.",
         f"## What is wanted\n\n{wanted_table(report)}",
-        f"## Means\n\n{means_table(report)}",
+        f"## Means\n\n{means_section(report)}",
     ]
     if picture:
         parts.append(f"![Warm CPU time and peak memory of every allocator]({picture})")
@@ -60,6 +62,18 @@ def markdown(report: dict, picture: str) -> str:
     if report["left_out"]:
         parts.append("## Left out\n\n" + "\n".join(f"* {line}" for line in report["left_out"]))
     return "\n\n".join(parts) + "\n"
+
+
+def headlines(report: dict, picture: str) -> str:
+    """For the README: what is wanted, and each allocator's means."""
+    counted = ", ".join(gaining(report)) or "none"
+    table = means_table(report, ("cold_cpu_ms", "warm_cpu_ms", "warm_wall_ms", "peak_rss_mib", "idle_rss_mib"))
+    return (
+        f"{wanted_table(report)}\n\n![Warm CPU time and peak memory of every allocator]({picture})\n\n"
+        f"Geometric means over {counted}; times glibc, and times the peer that is best in the figure:\n\n{table}\n\n"
+        f"{report['processes']} processes of {report['proofs']} proofs for each row. {machine.in_words(report['machine'])}. "
+        "Every prover, and the settings: [docs/bench.md](docs/bench.md)."
+    )
 
 
 def prover_table(figures: dict, peers: list, keys: list) -> str:
@@ -78,19 +92,24 @@ def cell(value: float | None, compared: dict) -> str:
     return f"{number(value)} ({share(compared['to_glibc'])}, {share(compared['to_best_peer'])})"
 
 
-def means_table(report: dict) -> str:
-    figures = [figure for figure in FIGURES if figure.key in ("cold_wall_ms", "cold_cpu_ms", "warm_wall_ms", "warm_cpu_ms",
-                                                              "warm_user_ms", "peak_rss_mib", "idle_rss_mib")]
+def means_table(report: dict, keys=MEANS) -> str:
+    shown = [figure for figure in FIGURES if figure.key in keys]
     rows = []
     for name, mean in means(report["figures"], report["peers"]).items():
-        pairs = [mean[figure.key] for figure in figures]
+        pairs = [mean[figure.key] for figure in shown]
         rows.append([name, *(f"{share(pair['to_glibc'])}, {share(pair['to_best_peer'])}" for pair in pairs)])
-    counted = [prover for prover, values in report["figures"].items() if has_something_to_gain(values)]
-    table = markdown_table(["", *(figure.title.split(",")[0] for figure in figures)], rows)
+    return markdown_table(["", *(figure.title.split(",")[0] for figure in shown)], rows)
+
+
+def means_section(report: dict) -> str:
     return (
         f"Geometric means, times glibc and times each figure's best peer, over the provers with more than "
-        f"{SYSTEM_SHARE:.0%} of system time under glibc: {', '.join(counted) or 'none'}.\n\n{table}"
+        f"{SYSTEM_SHARE:.0%} of system time under glibc: {', '.join(gaining(report)) or 'none'}.\n\n{means_table(report)}"
     )
+
+
+def gaining(report: dict) -> list:
+    return [prover for prover, figures in report["figures"].items() if has_something_to_gain(figures)]
 
 
 def wanted_table(report: dict) -> str:
@@ -100,5 +119,8 @@ def wanted_table(report: dict) -> str:
 
 
 def arms_table(report: dict) -> str:
-    rows = [[arm["name"], arm["version"], arm["loaded"], arm["prefix"] or "-"] for arm in report["arms"]]
-    return markdown_table(["", "version", "found in the processes' maps", "environment"], rows, left=4)
+    rows = [
+        [arm["name"], arm["version"], arm["loaded"], arm["library_sha256"] or "-", arm["prefix"] or "-"]
+        for arm in report["arms"]
+    ]
+    return markdown_table(["", "version", "found in the processes' maps", "SHA-256", "environment"], rows, left=5)

@@ -151,6 +151,9 @@ class Pretending:
     def same(self, kind, prover, arm):
         return {"kind": kind}
 
+    def sum(self, path):
+        return f"sum of {path}"
+
     def run(self, kind, prover, arm, place, trial):
         self.ran.append((kind, arm.name, place))
         record = {"kind": kind, "prover": prover.name, "allocator": arm.name, "place": place,
@@ -196,6 +199,17 @@ class Campaigns(unittest.TestCase):
         self.assertEqual([each["loaded"] for each in told["conditions"]["x"]["glibc"]], ["x.so"] * 5)
         self.assertEqual(told["left_out"], ["x under bad: out of luck"])
         self.assertEqual(told["figures"]["x"]["glibc"]["warm_calls"], 3)
+        self.assertIn("| bad | 1 | - | sum of /bad.so | LD_PRELOAD=bad.so |", report.arms_table(told))
+
+    def test_the_readme_says_what_the_means_are_of(self):
+        with tempfile.TemporaryDirectory() as directory:
+            _, told = self.measure(os.path.join(directory, "runs.jsonl"))
+        told["figures"]["y"] = {"glibc": values(200, 20), "libzkalloc": values(100, 1)}
+        on = {"cores": 2, "cpu": "x", "memory_gib": 1, "kernel": "6", "thp": "madvise", "load_before": 0.0}
+        text = report.headlines(told | {"machine": on}, "docs/x.svg")
+        self.assertIn("means over y;", text)
+        self.assertIn("| libzkalloc | 0.50, 0.50 |", text)
+        self.assertIn("4 processes of 3 proofs", text)
 
 
 class Allocators(unittest.TestCase):
