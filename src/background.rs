@@ -226,7 +226,7 @@ const ASLEEP_MS: u64 = 60_000;
 /// How often to look.
 const LOOKS_PER_DECAY: u64 = 8;
 const MOST_BETWEEN_LOOKS_MS: u64 = 1000;
-/// In the middle of a proof, a program that computes may make no request for so many times `ZK_ALLOC_DECAY_MS`.
+/// In the middle of a proof, a program that computes may make no request for so many times as long as one that idles.
 const DECAYS_OF_COMPUTING: u64 = 6;
 /// It computes if its threads have run for this part of the time of one processor: others may want the rest.
 const COMPUTING_PART: u64 = 16;
@@ -249,9 +249,9 @@ impl Idle {
         let idle_ns = now_ns.saturating_sub(self.since_ns);
         let idle_ms = idle_ns / 1_000_000;
         let decay_ms = u64::try_from(config::get(Key::DecayMs)).ok().filter(|_| !broken::is(Broken::Decay));
-        let is_over = |decay_ms| {
-            idle_ms >= decay_ms
-                && (idle_ms / DECAYS_OF_COMPUTING >= decay_ms || !self.computes(idle_ns) || !arena.may_be_in_cycle())
+        let is_over = |least_ms| {
+            idle_ms >= least_ms
+                && (idle_ms / DECAYS_OF_COMPUTING >= least_ms || !self.computes(idle_ns) || !arena.may_be_in_cycle())
         };
         if !is_used && decay_ms.is_some_and(is_over) {
             let given = arena.trim(0);
@@ -268,7 +268,7 @@ impl Idle {
             return None;
         }
         let is_watching = pressure::look(arena);
-        if idle_ms >= UNDUMP_AFTER_MS && !self.is_undumped {
+        if !self.is_undumped && is_over(UNDUMP_AFTER_MS) {
             arena.undump_free();
             self.is_undumped = true;
         }

@@ -140,6 +140,8 @@ protections! {
     AlignedGap = "aligned-gap";
     /// I8: moved pages keep what the kernel was told about huge ones elsewhere.
     MovedAdvice = "moved-advice";
+    /// I8: a block that grows to where pages are is copied there, and both are resident.
+    MakeWay = "make-way";
     /// I8: a process whose threads need much of their stacks for thread-local variables gives nothing back.
     StaticTls = "static-tls";
     /// I8: without a background thread, whatever the reason, nothing goes back.

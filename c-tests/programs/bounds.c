@@ -1,6 +1,6 @@
 /* Resident memory stays within its bound where the pages that nobody uses lie beside, behind or in front of live blocks.
  *
- * Usage: bounds classes | capped | shrunk | aligned | moved */
+ * Usage: bounds classes | capped | shrunk | aligned | moved | grown */
 #include "check.h"
 #include <pthread.h>
 
@@ -152,6 +152,19 @@ static void moved(void) {
     by_threads(0, 1);
 }
 
+/* A block that grows to where an earlier one has left its pages: nothing is resident twice. */
+static void grown(void) {
+    for (int round = 0; round < 4; round++) {
+        unsigned char *block = made(200 * MIB);
+        block = realloc(block, 400 * MIB);
+        CHECK(block && block[0] == 1 && block[200 * MIB - 1] == 1);
+        CHECK(read_stats().resident_bytes <= 432 * MIB);
+        memset(block, 1, 400 * MIB);
+        CHECK(read_stats().resident_bytes <= 432 * MIB);
+        free(block);
+    }
+}
+
 int main(int argc, char **argv) {
     check_preload();
     engage_arena();
@@ -164,9 +177,11 @@ int main(int argc, char **argv) {
         shrunk();
     } else if (strcmp(name, "aligned") == 0) {
         aligned();
-    } else {
-        CHECK(strcmp(name, "moved") == 0);
+    } else if (strcmp(name, "moved") == 0) {
         moved();
+    } else {
+        CHECK(strcmp(name, "grown") == 0);
+        grown();
     }
     return 0;
 }

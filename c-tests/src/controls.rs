@@ -335,6 +335,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "moved-advice", "bounds.c")
     },
     Control {
+        args: &["grown"],
+        env: NO_DECAY,
+        without: CheckFails("read_stats().resident_bytes <= 432 * MIB"),
+        ..Control::new("I8", "make-way", "bounds.c")
+    },
+    Control {
         env: &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_DECAY_MS", "-1")],
         with: Prints("wiped\n"),
         without: CheckFails("resident_bytes() <= before + 4 * MIB"),
@@ -559,5 +565,11 @@ pub const CONTROLS: &[Control] = &[
         env: &[("ZK_ALLOC_DECAY_MS", "500")],
         without: CheckFails("resident_bytes() > 300 * MIB"),
         ..Control::new("I8", "computing", "give_back.c")
+    },
+    Control {
+        args: &["computing"],
+        env: NO_DECAY,
+        without: CheckFails("is_dumped(other)"),
+        ..Control::new("I8", "computing", "undumped.c")
     },
 ];

@@ -39,6 +39,8 @@ fn free_memory_is_kept_out_of_core_dumps() {
         let run = Build::new("undumped.c").preloaded().env("ZK_ALLOC_DECAY_MS", "-1").env("ZK_ALLOC_THP", thp);
         run.finish().expect_quiet_success();
     }
+    let run = Build::new("undumped.c").preloaded().arg("computing").env("ZK_ALLOC_DECAY_MS", "-1");
+    run.finish().expect_quiet_success();
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Arena {
         let slot = &self.slots[head as usize];
         // Moved pages keep what the kernel was told about huge pages where they come from.
         let is_alike = self.zone_of(from).start == self.zone_of(head).start;
-        match if is_alike { self.take_along(from, head, used) } else { Ok(false) } {
+        match if is_alike { self.take_along(from, head, end) } else { Ok(false) } {
             Ok(true) => {}
             Ok(false) => {
                 slot.set_word(slot.word().with_state(State::Limbo));
@@ -53,26 +53,40 @@ impl Arena {
         Some(grant)
     }
 
-    /// Moves the units of a live block, and what lies behind it, to the same place in a slot that the caller holds. Where
-    /// that has pages of its own, these are written to instead. False: the block is as it was.
-    fn take_along(&self, from: u32, head: u32, used: usize) -> Result<bool, Lost> {
+    /// Moves the units of a live block, and what lies behind it, to the same place in a slot that the caller holds, which
+    /// will be used up to `end`. False: the block is as it was.
+    fn take_along(&self, from: u32, head: u32, end: usize) -> Result<bool, Lost> {
         let (old, new) = (&self.slots[from as usize], &self.slots[head as usize]);
-        let kept = new.touched.load(Relaxed).div_ceil(UNIT);
-        let end = old.touched.load(Relaxed).div_ceil(UNIT);
-        if kept * UNIT >= used {
-            return Ok(false);
-        }
+        let units = old.touched.load(Relaxed).div_ceil(UNIT);
         new.set_holes();
-        let (units, done) = self.move_units((from, kept), (head, kept), end - kept);
+        let (mut moved, mut done) = (0, self.make_way(head, units, end.div_ceil(UNIT)));
+        if done == Move::Done {
+            (moved, done) = self.move_units((from, 0), (head, 0), units);
+        }
         if done != Move::Done {
             if !broken::is(Broken::LostGrowth) {
-                self.region.copy(head as usize + kept, from as usize + kept, units * UNIT);
+                self.region.copy(head as usize, from as usize, moved * UNIT);
             }
             return if done == Move::Lost { Err(Lost) } else { Ok(false) };
         }
-        self.region.copy(from as usize, head as usize, kept * UNIT);
-        self.set_touched(old, kept * UNIT);
-        self.count_moved((end - kept) * UNIT);
+        self.set_touched(old, 0);
+        self.count_moved(units * UNIT);
         Ok(true)
+    }
+
+    /// Moves the pages of the first `front` units of a slot that the caller holds behind them: they will be wanted there,
+    /// and would be dropped, or be resident beside those that come. What there is no room for up to unit `end` goes to
+    /// free slots.
+    fn make_way(&self, head: u32, front: usize, end: usize) -> Move {
+        if !broken::is(Broken::MakeWay) {
+            self.move_out(head, end - front);
+        }
+        let kept = self.slots[head as usize].touched.load(Relaxed).div_ceil(UNIT);
+        if kept + front > end {
+            return Move::Refused;
+        }
+        let (moved, done) = self.move_units((head, 0), (head, kept.max(front)), kept.min(front));
+        self.count_moved(moved * UNIT);
+        done
     }
 }

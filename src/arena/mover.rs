@@ -138,7 +138,7 @@ impl Arena {
         done
     }
 
-    /// Moves so many units, from a slot and a unit of it on to another slot and a unit of that, both in the caller's hands.
+    /// Moves so many units, from a slot and a unit of it on to a slot and a unit of that, both in the caller's hands.
     /// How many were moved, and why no more.
     pub(super) fn move_units(&self, from: (u32, usize), to: (u32, usize), units: usize) -> (usize, Move) {
         let slot = &self.slots[to.0 as usize];
@@ -148,7 +148,7 @@ impl Arena {
                 if done != Move::Done {
                     return (unit, done);
                 }
-                self.set_touched(slot, (to.1 + unit + 1) * UNIT);
+                self.touch(slot, (to.1 + unit + 1) * UNIT);
             }
             (units, Move::Done)
         })
