@@ -94,7 +94,9 @@ def run(chosen: argparse.Namespace) -> int:
         except Failure as failure:
             left_out[arm.name] = str(failure)
     arms = [arm for arm in arms if arm.name in versions]
-    programs = build.provers(list(dict.fromkeys(prover.package for prover in provers)))
+    # All of them, whatever was chosen: cargo builds a package otherwise when others are not built with it, and then no result
+    # of another choice would stand.
+    programs = build.provers(list(dict.fromkeys(prover.package for prover in PROVERS)))
     touch = os.path.join(build.programs("touch"), "touch")
 
     size = size_of(chosen)
