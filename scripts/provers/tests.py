@@ -88,6 +88,7 @@ class Tables(unittest.TestCase):
         without = wanted.wishes({"x": self.measured}, ["glibc"], huge_pages=False)
         self.assertEqual({wish.at_most for wish in without if wish.what.startswith("cold")}, {0.95})
         self.assertEqual(cells["memory calls of a warm proof, worst prover"][3], "not measured")
+        self.assertEqual(wanted.Wish("", 0, 1047.0).cells()[1], "1,047")
 
     def test_the_json_has_every_ratio(self):
         whole = json.loads(report.as_json({"figures": {"x": self.measured}, "peers": ["glibc", "a"]}))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from figures import geometric_mean, has_something_to_gain, ratio, ratios
+from text import number
 
 OURS, OURS_PHASE, ANCESTOR = "libzkalloc", "libzkalloc-phase", ("ancestor-phase", "ancestor-phase-huge")
 
@@ -18,6 +19,7 @@ class Wish:
             return [self.what, "-", f"at most {self.at_most:g}", "not measured"]
         met = "yes" if self.measured <= self.at_most else "no"
         shown = f"{self.measured:.4f}" if 0 < self.measured < 0.1 else f"{self.measured:.3g}"
+        shown = number(self.measured) if self.measured >= 100 else shown
         return [self.what, shown, f"at most {self.at_most:g}", met]
 
 
