@@ -29,7 +29,8 @@ def options(arguments=None) -> argparse.Namespace:
         prog="scripts/bench provers",
         description=f"Runs provers ({', '.join(prover.name for prover in PROVERS)}) under allocators "
         f"({', '.join(contender.name for contender in CONTENDERS)}) in turn, forth and back, and compares. Installs and "
-        "builds what it needs. Results are kept in target/bench: a run that was interrupted goes on where it was. "
+        "builds what it needs. Results are kept in target/bench: a run that was interrupted goes on with the prover it was at, for what is "
+        "compared is measured in turn. "
         "ZKALLOC_LIB and ZKALLOC_PROVER name files to use instead of building them.",
     )
     parser.add_argument("--quick", action="store_true", help="small statements, one round: shows that it works, and not "
@@ -41,7 +42,7 @@ def options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--proofs", type=int, metavar="N", help="of each process [default: 5; with --quick 4]")
     parser.add_argument("--threads", type=int, metavar="N", default=len(os.sched_getaffinity(0)),
                         help="of the provers [default: one per processor]")
-    parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before")
+    parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before, or has failed")
     parser.add_argument("--docs", action="store_true", help="write docs/bench.md, .json and .svg, and the README")
     chosen = parser.parse_args(arguments)
     for name, least in (("rounds", 1), ("proofs", 3), ("threads", 1)):
@@ -139,5 +140,5 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bench: interrupted; the same command goes on from here", file=sys.stderr)
+        print("bench: interrupted; the same command goes on with this prover", file=sys.stderr)
         return 130

@@ -35,11 +35,13 @@ class Store:
     def close(self):
         self.lock.close()
 
-    def get(self, kind: str, prover: str, allocator: str, place: int, same: dict) -> dict | None:
+    def get(
+        self, kind: str, prover: str, allocator: str, place: int, same: dict, failed_too: bool = False
+    ) -> dict | None:
         """The record of this process, if it was of the very same program, library, settings and arguments, and ended
         well."""
         record = self.records.get((kind, prover, allocator, place))
-        if record is None or record["same"] != same or "failed" in record:
+        if record is None or record["same"] != same or ("failed" in record and not failed_too):
             return None
         return record
 
