@@ -41,9 +41,10 @@ class Campaign:
             raise Failure(f"{prover.name} fails under glibc: {self.failures[prover.name, GLIBC.name]}")
         if trial["digest"]:
             self.runner.digests.setdefault(prover.name, trial["digest"])
-        is_measured = self._is_of_one_sitting(prover, arms)
+        if not self._is_of_one_sitting(prover, arms):
+            self.store.forget(TIMED, prover.name)
         for place, arm in order(arms, self.runner.size.rounds):
-            self._one(TIMED, prover, arm, place, trial, progress, anew=not is_measured)
+            self._one(TIMED, prover, arm, place, trial, progress)
         # These are not timed, and most of their time they idle.
         with ThreadPoolExecutor(self.runner.size.counted_at_once) as pool:
             runs = [pool.submit(self._one, COUNTED, prover, arm, 0, trial, progress) for arm in arms]
@@ -59,23 +60,21 @@ class Campaign:
         comparable: what a shared machine gives differs by a fifth from one to the next."""
         sittings = set()
         for arm in arms:
+            same = self.runner.same(TIMED, prover, arm)
             for place in range(2 * self.runner.size.rounds):
-                same = self.runner.same(TIMED, prover, arm)
                 record = self.store.get(TIMED, prover.name, arm.name, place, same, failed_too=True)
                 sittings.add(record.get("sitting") if record else None)
                 if record and "failed" in record:
                     break  # it was not tried again
         return len(sittings) == 1 and None not in sittings
 
-    def _one(
-        self, kind: str, prover: Prover, arm, place: int, trial: dict | None, progress: Progress, anew: bool = False
-    ) -> dict | None:
+    def _one(self, kind: str, prover: Prover, arm, place: int, trial: dict | None, progress: Progress) -> dict | None:
         """From an earlier run, or run now. After a failure this prover is not tried under this allocator again."""
         if (prover.name, arm.name) in self.failures:
             progress.skip()
             return None
         same = self.runner.same(kind, prover, arm)
-        record = None if anew else self.store.get(kind, prover.name, arm.name, place, same, failed_too=kind == TIMED)
+        record = self.store.get(kind, prover.name, arm.name, place, same, failed_too=kind == TIMED)
         if record:
             progress.skip()
         else:
@@ -85,7 +84,8 @@ class Campaign:
             progress.step()
         if "failed" in record:
             self.failures[prover.name, arm.name] = record["failed"]
-            progress.say(f"{prover.name} under {arm.name}: {record['failed']}")
+            again = "" if record["sitting"] == self.sitting else " (in an earlier run; --fresh tries again)"
+            progress.say(f"{prover.name} under {arm.name}: {record['failed']}{again}")
             return None
         return record
 

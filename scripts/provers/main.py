@@ -29,9 +29,9 @@ def options(arguments=None) -> argparse.Namespace:
         prog="scripts/bench provers",
         description=f"Runs provers ({', '.join(prover.name for prover in PROVERS)}) under allocators "
         f"({', '.join(contender.name for contender in CONTENDERS)}) in turn, forth and back, and compares. Installs and "
-        "builds what it needs. Results are kept in target/bench: a run that was interrupted goes on with the prover it was at, for what is "
-        "compared is measured in turn. "
-        "ZKALLOC_LIB and ZKALLOC_PROVER name files to use instead of building them.",
+        "builds what it needs. Results are kept in target/bench: a run that was interrupted goes on with the prover it was "
+        "at, from its beginning, for what is compared is timed in turn. ZKALLOC_LIB and ZKALLOC_PROVER "
+        "name files to use instead of building them.",
     )
     parser.add_argument("--quick", action="store_true", help="small statements, one round: shows that it works, and not "
                         "how fast it is")

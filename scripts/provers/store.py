@@ -39,11 +39,15 @@ class Store:
         self, kind: str, prover: str, allocator: str, place: int, same: dict, failed_too: bool = False
     ) -> dict | None:
         """The record of this process, if it was of the very same program, library, settings and arguments, and ended
-        well."""
+        well, or has failed and that is asked for."""
         record = self.records.get((kind, prover, allocator, place))
         if record is None or record["same"] != same or ("failed" in record and not failed_too):
             return None
         return record
+
+    def forget(self, kind: str, prover: str):
+        """What is known of these processes; the file keeps it."""
+        self.records = {at: record for at, record in self.records.items() if at[:2] != (kind, prover)}
 
     def add(self, record: dict):
         ends = True

@@ -169,8 +169,8 @@ class Pretending:
 class Campaigns(unittest.TestCase):
     prover = Prover("x", "x", "", "")
     arms = [GLIBC, Arm("bad", "/bad.so"), Arm("libzkalloc", "/x.so", side="ours")]
-    quiet = SimpleNamespace(doing=lambda what: None, say=lambda what: None, step=lambda: None,
-                            skip=lambda: None)
+    said = []
+    quiet = SimpleNamespace(doing=lambda what: None, say=said.append, step=lambda: None, skip=lambda: None)
 
     def measure(self, path: str, arms: tuple = ("glibc", "bad", "libzkalloc")) -> tuple:
         runner = Pretending()
@@ -192,6 +192,7 @@ class Campaigns(unittest.TestCase):
             self.assertEqual(len(first), 1 + 2 * 5 + 1)  # after its first failure "bad" is left alone
             again, told_again = self.measure(path)
             self.assertEqual(again, [])
+            self.assertEqual(self.said[-1], "x under bad: out of luck (in an earlier run; --fresh tries again)")
             self.assertEqual(told, told_again)
             self.assertEqual(self.measure(path, ("glibc", "libzkalloc"))[0], [])
 
