@@ -19,7 +19,7 @@ pub enum State {
     Held = 3,
     /// Holds one large block.
     Large = 4,
-    /// A span that is some thread's current one of its class, or that somebody takes one block of under its bin's lock.
+    /// A span that is some thread's current one of its class, or a new one in the hands of whoever made it.
     Owned = 5,
     /// A span without an owner and, when last looked at, without a free block.
     Full = 6,

@@ -3,8 +3,8 @@
 //! Which blocks are live is one bit each, outside the span; everything else is derived from these bits. Freeing is one
 //! atomic `and`, whoever does it; the thread that owns a span is the only one to set bits in it. So there is no list of
 //! remote frees to take over, nothing to overwrite, and a double free is a bit that was clear already.
-//! docs/decisions/0002-live-bits.md says what this was weighed against. Spans of large classes have no owner but whoever
-//! holds the lock of their class's bin, for one block (docs/decisions/0013-shared-spans.md).
+//! docs/decisions/0002-live-bits.md says what this was weighed against. Spans of large classes have no owner: bits are
+//! set by whoever holds the lock of the class's bin (docs/decisions/0013-shared-spans.md).
 //!
 //! The word of a span without owner counts its live blocks. Its transitions (`settle`) happen under the lock of its
 //! class's bin and look only at the state they find, never at how it came about: whoever comes late finds nothing to do.
@@ -62,12 +62,29 @@ impl Arena {
     /// Only for the owner of the span.
     #[inline(always)]
     fn take_block(&self, head: u32, class: usize) -> Option<Grant> {
-        let (slot, table, shape) = self.span(head, class);
+        let (slot, table, _) = self.span(head, class);
         let hint = slot.hint.load(Relaxed) as usize;
-        let index =
-            if hint != 0 && table.claim(hint - 1) { hint - 1 } else { table.claim_lowest(shape.blocks as usize)? };
-        slot.hint.store(0, Relaxed);
+        let grant = if hint != 0 && table.claim(hint - 1) {
+            slot.hint.store(0, Relaxed);
+            self.hand_out_block(head, class, hint - 1)
+        } else {
+            self.take_lowest(head, class)?
+        };
         charge(slot, 1);
+        Some(grant)
+    }
+
+    /// The free block of the lowest address. Only for the owner of the span, or under its bin's lock.
+    #[inline(always)]
+    fn take_lowest(&self, head: u32, class: usize) -> Option<Grant> {
+        let (_, table, shape) = self.span(head, class);
+        Some(self.hand_out_block(head, class, table.claim_lowest(shape.blocks as usize)?))
+    }
+
+    /// The block whose bit the caller has set.
+    #[inline(always)]
+    fn hand_out_block(&self, head: u32, class: usize, index: usize) -> Grant {
+        let (slot, table, shape) = self.span(head, class);
         if index >= slot.handed.load(Relaxed) as usize {
             slot.handed.store(index as u32 + 1, Relaxed);
         }
@@ -76,11 +93,11 @@ impl Arena {
         if table.clear_purged(index) {
             self.note_reuse(shape.bytes as usize);
         }
-        Some(Grant {
+        Grant {
             address: self.region.unit_address(head as usize) + start,
             usable: shape.bytes as usize,
             dirty: old.saturating_sub(start).min(shape.bytes as usize),
-        })
+        }
     }
 
     #[cold]
@@ -133,24 +150,27 @@ impl Arena {
         Some(grant)
     }
 
-    /// True, with the block: with it the span's last one is in use for the first time.
+    /// A block of a partly free span, which stays in its bin unless this was its last free one. True, with the block: with
+    /// it the span's last one is in use for the first time.
     fn take_shared(&self, class: usize) -> Option<(Grant, bool)> {
         let bin = &self.bins[class];
         let _guard = bin.lock.lock();
         let mut head = bin.end(End::Front);
         while head != 0 {
-            let next = bin.after(self.slots, head);
-            bin.remove(self.slots, head);
             let (slot, _, shape) = self.span(head, class);
-            slot.shift(State::Partial, State::Owned, 0);
             let handed = slot.handed.load(Relaxed);
-            let grant = self.take_block(head, class);
-            let fills = handed < shape.blocks && slot.handed.load(Relaxed) == shape.blocks;
-            self.disown(head, class).into_iter().for_each(|head| self.put_slot(head, End::Front));
-            if let Some(grant) = grant {
-                return Some((grant, fills));
+            if let Some(grant) = self.take_lowest(head, class) {
+                let before = slot.shift(State::Partial, State::Partial, 1);
+                if before.count() + 1 >= i64::from(shape.blocks) {
+                    bin.remove(self.slots, head);
+                    slot.shift(State::Partial, State::Full, 0);
+                    // Whoever freed one meanwhile found the span partly free, and left it so.
+                    self.settle(head, class);
+                }
+                return Some((grant, handed < shape.blocks && slot.handed.load(Relaxed) == shape.blocks));
             }
-            head = next;
+            // A trim holds what is free in this one.
+            head = bin.after(self.slots, head);
         }
         None
     }

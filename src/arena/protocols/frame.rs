@@ -175,6 +175,16 @@ impl Arena {
         assert_eq!(pooled.sum::<usize>(), slots);
     }
 
+    /// While nobody takes or frees: no span that has a free block passes for full.
+    #[cfg(loom)]
+    pub fn assert_no_block_is_lost(&self) {
+        self.for_each_slot(|head, slot| {
+            let word = slot.word();
+            let is_full = || word.count() == i64::from(size::BLOCK_CLASS[usize::from(word.class())].blocks);
+            assert!(word.state() != State::Full || is_full(), "slot {head}");
+        });
+    }
+
     /// The sums of touched bytes are those of the slots, and nobody gives pages away.
     pub fn assert_books_balance(&self) {
         let mut touched = 0;

@@ -171,10 +171,16 @@ fn without_cursor() {
         let other = with(&arena, free_of(&arena, first, 1));
         let third = arena.take(None, SMALL, 3);
         join([other]);
+        arena.assert_no_block_is_lost();
         arena.give(None, third, 3);
         arena.assert_all_free();
     })
-    .mutants(&[SHARED_BIN])
+    .mutants(&[
+        SHARED_BIN,
+        ("arena/span.rs", "slot.shift(State::Partial, State::Partial, 1)", Change::Split),
+        ("arena/span.rs", "slot.shift(State::Partial, State::Full, 0);", Change::Split),
+        ("arena/span.rs", "slot.shift(State::Full, State::Partial, 0);", Change::Skip),
+    ])
     .check();
 }
 
