@@ -4,9 +4,10 @@ once more with its system calls counted."""
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 
 from arm import GLIBC
-from figures import of_runs
+from figures import of_runs, spread
 from measure import COUNTED, TIMED, TRIAL, Runner
 from progress import Progress
 from provers import Prover
@@ -96,7 +97,7 @@ class Campaign:
         return [record for record in found if record]
 
     def report(self, provers: list, arms: list, versions: dict) -> dict:
-        figures, conditions, loaded, commands, loads = {}, {}, {}, {}, []
+        figures, conditions, loaded, commands, loads, spreads = {}, {}, {}, {}, [], []
         for prover in provers:
             figures[prover.name] = {}
             for arm in self.chosen(prover, arms):
@@ -104,6 +105,7 @@ class Campaign:
                     continue
                 timed, counted = self._records(TIMED, prover, arm), self._records(COUNTED, prover, arm)
                 figures[prover.name][arm.name] = of_runs(timed, counted)
+                spreads.append(spread(timed))
                 conditions.setdefault(prover.name, {})[arm.name] = [
                     {name: record[name] for name in ("kind", "at", "loaded", "machine")} for record in timed + counted
                 ]
@@ -119,6 +121,7 @@ class Campaign:
             "proofs": size.proofs,
             "threads": size.threads,
             "idle_seconds": size.idle_seconds,
+            "spread": median([share for share in spreads if share is not None] or [0.0]),
             "loads": [min(loads, default=0.0), max(loads, default=0.0)],
             "peers": [arm.name for arm in arms if arm.side == "peer"],
             "commands": commands,

@@ -58,6 +58,13 @@ def of_runs(timed: list, counted: list) -> dict:
     return figures
 
 
+def spread(timed: list) -> float | None:
+    """By how much the processes of a row differ in the CPU time of a warm proof, as a share of their median."""
+    warm = [[cpu_ms(proof) for proof in run["proofs"] if proof["proof"] >= WARM_FROM] for run in timed]
+    each = [median(proofs) for proofs in warm if proofs]
+    return (max(each) - min(each)) / median(each) if len(each) > 1 else None
+
+
 def ratio(value: float | None, base: float | None) -> float | None:
     """None where there is nothing to compare, or nothing to divide by."""
     if value is None or not base:

@@ -43,7 +43,8 @@ def markdown(report: dict, picture: str) -> str:
         "test.",
         f"Machine: {machine.in_words(report['machine'])}; load before single processes {first:.1f} to {last:.1f}. "
         f"{report['processes']} processes of {report['proofs']} proofs for each row, all allocators forth and back; "
-        f"{report['threads']} threads. Cold: the first proof of a process. Warm: from proof {WARM_FROM} on. Medians.",
+        f"{report['threads']} threads. Cold: the first proof of a process. Warm: from proof {WARM_FROM} on. Medians. Processes "
+        f"of one row differ by {report['spread']:.0%} in warm CPU time (median of all rows).",
         "In brackets: times glibc, and times the peer that is best in this very figure. Memory calls: mmap, munmap, madvise, "
         "mremap and brk, counted by strace in a process of its own, from the end of one proof to the end of the next, its "
         f"verification included. Idle RSS: {report['idle_seconds']:g} s after the last proof of that process.",

@@ -47,6 +47,12 @@ class Figures(unittest.TestCase):
         self.assertEqual(found["peak_rss_mib"], 200)
         self.assertEqual((found["warm_calls"], found["idle_rss_mib"]), (6, 12.0))
 
+    def test_how_much_processes_of_a_row_differ(self):
+        runs = [{"proofs": [proof(1, 500), proof(2, 500), proof(3, warm)]} for warm in (90, 110)]
+        self.assertAlmostEqual(figures.spread(runs), 0.2)
+        self.assertIsNone(figures.spread(runs[:1]))
+        self.assertIsNone(figures.spread([{"proofs": [proof(1, 500)]}] * 2))
+
     def test_what_was_not_measured_is_no_figure(self):
         self.assertEqual(figures.of_runs([], []), {})
         self.assertNotIn("warm_calls", values(100, 10))
@@ -89,6 +95,12 @@ class Tables(unittest.TestCase):
         self.assertEqual({wish.at_most for wish in without if wish.what.startswith("cold")}, {0.95})
         self.assertEqual(cells["memory calls of a warm proof, worst prover"][3], "not measured")
         self.assertEqual(wanted.Wish("", 0, 1047.0).cells()[1], "1,047")
+
+    def test_the_best_peer_of_the_mean_is_one_for_all_provers(self):
+        by_prover = {"x": {"glibc": values(200, 20), "a": values(80, 1), "b": values(100, 1), "libzkalloc": values(90, 0)},
+                     "y": {"glibc": values(200, 20), "a": values(100, 1), "b": values(160, 1), "libzkalloc": values(90, 0)}}
+        self.assertAlmostEqual(wanted.to_best_in_mean(by_prover, ["glibc", "a", "b"]), (90 * 90 / 80 / 100) ** 0.5)
+        self.assertIsNone(wanted.to_best_in_mean(by_prover, ["c"]))
 
     def test_the_json_has_every_ratio(self):
         whole = json.loads(report.as_json({"figures": {"x": self.measured}, "peers": ["glibc", "a"]}))
