@@ -142,6 +142,8 @@ protections! {
     MovedAdvice = "moved-advice";
     /// I8: a block that grows to where pages are is copied there, and both are resident.
     MakeWay = "make-way";
+    /// I8: spans of few blocks keep pages that large blocks have left.
+    FewBlocks = "few-blocks";
     /// I8: a process whose threads need much of their stacks for thread-local variables gives nothing back.
     StaticTls = "static-tls";
     /// I8: without a background thread, whatever the reason, nothing goes back.

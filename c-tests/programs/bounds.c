@@ -1,6 +1,6 @@
 /* Resident memory stays within its bound where the pages that nobody uses lie beside, behind or in front of live blocks.
  *
- * Usage: bounds classes | capped | shrunk | aligned | moved | grown */
+ * Usage: bounds classes | capped | shrunk | aligned | moved | grown | few */
 #include "check.h"
 #include <pthread.h>
 
@@ -165,6 +165,25 @@ static void grown(void) {
     }
 }
 
+/* One block of each of many classes: their spans leave the pages of large blocks to large blocks. */
+static void few(void) {
+    enum { BLOCKS = 40, CLASSES = 24 };
+    void *blocks[BLOCKS], *small[CLASSES];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            blocks[i] = made(1900 * KIB);
+        }
+        CHECK(read_stats().resident_bytes <= read_stats().live_bytes + 16 * MIB);
+        for (int i = 0; i < BLOCKS; i++) {
+            free(blocks[i]);
+        }
+        for (int i = 0; i < CLASSES; i++) {
+            free(round > 0 ? small[i] : NULL);
+            small[i] = made(((size_t)(4 + i % 4) << i / 4) * KIB);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     check_preload();
     engage_arena();
@@ -179,9 +198,11 @@ int main(int argc, char **argv) {
         aligned();
     } else if (strcmp(name, "moved") == 0) {
         moved();
-    } else {
-        CHECK(strcmp(name, "grown") == 0);
+    } else if (strcmp(name, "grown") == 0) {
         grown();
+    } else {
+        CHECK(strcmp(name, "few") == 0);
+        few();
     }
     return 0;
 }

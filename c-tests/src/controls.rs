@@ -341,6 +341,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "make-way", "bounds.c")
     },
     Control {
+        args: &["few"],
+        env: NO_DECAY,
+        without: CheckFails("read_stats().resident_bytes <= read_stats().live_bytes + 16 * MIB"),
+        ..Control::new("I8", "few-blocks", "bounds.c")
+    },
+    Control {
         env: &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_DECAY_MS", "-1")],
         with: Prints("wiped\n"),
         without: CheckFails("resident_bytes() <= before + 4 * MIB"),

@@ -91,6 +91,7 @@ controls! {
     i8_aligned_gap = "aligned-gap";
     i8_moved_advice = "moved-advice";
     i8_make_way = "make-way";
+    i8_few_blocks = "few-blocks";
     i8_static_tls = "static-tls";
     i8_no_thread = "no-thread";
     i8_light_use = "light-use";

@@ -28,6 +28,7 @@ pub mod size;
 mod slot;
 mod snapshot;
 mod span;
+mod span_use;
 #[cfg(all(test, not(modelled)))]
 mod tests;
 mod zone;
@@ -44,6 +45,7 @@ use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
 use slot::{Slot, SlotList, State};
+use span_use::SpanUse;
 use zone::Zone;
 use Ordering::{Relaxed, Release};
 
@@ -127,6 +129,7 @@ pub struct Arena {
     touched: AtomicUsize,
     budget: Budget,
     spread: Spread,
+    span_use: SpanUse,
     purged_bytes: AtomicU64,
     /// Slots whose pages are kept out of core dumps.
     undumped_slots: AtomicUsize,
@@ -174,6 +177,8 @@ impl Arena {
             touched: AtomicUsize::new(0),
             budget: Budget::default(),
             spread: Spread::new(),
+            // Where every page is a huge one, few blocks take as many pages as a full span.
+            span_use: SpanUse::new(options.huge_small != Some(HugePages::Prefer)),
             purged_bytes: AtomicU64::new(0),
             undumped_slots: AtomicUsize::new(0),
             mover: Mover::new(),

@@ -3,6 +3,7 @@
 
 use super::size::{self, UNIT};
 use super::slot::{End, State, Word, LARGE_CLASS};
+use super::span_use::FEW_BYTES;
 use super::Arena;
 use crate::broken::{self, Broken};
 use crate::platform::{self, Move};
@@ -59,7 +60,7 @@ impl Arena {
         let mut moved = 0;
         for pool in self.pools.iter().rev() {
             while moved < wanted {
-                let Some((donor, touched)) = self.take_resident(pool) else { break };
+                let Some((donor, touched)) = self.take_resident(pool, FEW_BYTES) else { break };
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 self.put_giver(donor, touched, End::Back);
                 moved += units;

@@ -3,6 +3,7 @@
 
 use super::size::{self, SLOT_CLASSES};
 use super::slot::{End, SlotList, State};
+use super::span_use::FEW_BYTES;
 use super::zone::HUGE_UNITS;
 use super::{Arena, SLOT_NODES};
 use crate::sync::Ordering::Relaxed;
@@ -10,6 +11,16 @@ use crate::sync::Ordering::Relaxed;
 /// Pools of a node: those of slots too small for the zone of huge pages that lie there all the same, and all others.
 pub const POOLS: usize = DENSE_POOLS + SLOT_CLASSES;
 const DENSE_POOLS: usize = HUGE_UNITS - 1;
+
+/// Free slots that a search for one with few pages looks at. They queue at the back.
+const MOST_LOOKED_AT: usize = 256;
+
+/// What it has come to.
+enum Cold {
+    Found(u32),
+    None,
+    MayBeThere,
+}
 
 impl Arena {
     /// Where slots of a class queue in their own zone.
@@ -58,6 +69,45 @@ impl Arena {
             .or_else(|| self.pop_near(here, |node| self.pool(class, node)))
             .or_else(|| self.carve_dense(class, here))
             .or_else(|| self.take_slot(class))
+    }
+
+    /// A slot for few blocks, which leave most of its pages untouched: a free one that has few, else a new one.
+    pub(super) fn take_cold_slot(&self, class: usize) -> Option<u32> {
+        let here = self.node();
+        let pool = self.pool(class, here);
+        match self.pop_cold(pool) {
+            Cold::Found(head) => Some(head),
+            // Else there would be ever more slots.
+            Cold::MayBeThere => self.take_slot(class),
+            Cold::None => self.carve(class, here).or_else(|| self.take_slot(class)),
+        }
+    }
+
+    fn pop_cold(&self, pool: &SlotList) -> Cold {
+        if pool.end(End::Back) == 0 {
+            return Cold::None;
+        }
+        let guard = pool.lock.lock();
+        let mut head = pool.end(End::Back);
+        for _ in 0..MOST_LOOKED_AT {
+            if head == 0 {
+                return Cold::None;
+            }
+            if self.slots[head as usize].touched.load(Relaxed) <= FEW_BYTES {
+                self.hold(pool, head);
+                drop(guard);
+                self.dump_again(head);
+                return Cold::Found(head);
+            }
+            head = pool.before(self.slots, head);
+        }
+        Cold::MayBeThere
+    }
+
+    /// Queues the slot of a span that ended: where few pages are looked for, if it has few.
+    pub(super) fn put_emptied(&self, head: u32) {
+        let has_few = FEW_BYTES > 0 && self.slots[head as usize].touched.load(Relaxed) <= FEW_BYTES;
+        self.put_slot(head, if has_few { End::Back } else { End::Front });
     }
 
     /// Takes a slot from a node's pool, or else from that of the next one.

@@ -4,17 +4,28 @@
 use super::mover::Lost;
 use super::size::{self, UNIT};
 use super::slot::{End, SlotList, State};
+use super::span_use::FEW_BYTES;
 use super::Arena;
 use crate::broken::{self, Broken};
 use crate::platform::HugePages;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
-/// Free pages that may stay beyond the live peak: small programs and first proofs are never slowed down.
+/// Free pages that may stay beyond the live peak, so many or this part of it: small programs and first proofs are never
+/// slowed down, and no two proofs of a large one are alike to the page.
 const SLACK_BYTES: usize = size::unless_model(8 << 20, 0, 0);
+const SLACK_PART: usize = size::unless_model(64, usize::MAX, usize::MAX);
+
+/// Whoever is about to touch less leaves the surplus to others, who can use whole units of it.
+const WORTH_A_UNIT_BYTES: usize = UNIT / 2;
+
+fn slack(most_in_use: usize) -> usize {
+    SLACK_BYTES.max(most_in_use / SLACK_PART)
+}
 
 /// How many bytes of free pages are too many beside those in use.
 fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
-    let allowed = in_use.max(budget).saturating_add(SLACK_BYTES);
+    let most = in_use.max(budget);
+    let allowed = most.saturating_add(slack(most));
     in_use.saturating_add(free).saturating_sub(allowed).min(free)
 }
 
@@ -51,7 +62,7 @@ impl Arena {
         // What is in use while far too little of it is live says nothing of what a cycle needs.
         let budget = if self.spread.is_quiet() { self.budget.note(in_use) } else { 0 };
         let surplus = surplus(in_use, budget, free);
-        if surplus == 0 {
+        if surplus == 0 || end < WORTH_A_UNIT_BYTES {
             return Ok(());
         }
         let mut given = 0;
@@ -105,7 +116,8 @@ impl Arena {
                 if surplus == 0 {
                     break;
                 }
-                let Some((head, touched)) = self.take_resident(pool) else { break };
+                let taken = self.take_resident(pool, FEW_BYTES);
+                let Some((head, touched)) = taken.or_else(|| self.take_few(pool)) else { break };
                 let wanted = (touched.saturating_sub(surplus) / UNIT) * UNIT;
                 let start = self.region.unit_address(head as usize);
                 // No lock is held here: allocation never waits for the kernel.
@@ -150,9 +162,18 @@ impl Arena {
         rest
     }
 
-    /// The free slot with pages that has been in a pool longest, `Held`, and its touched bytes. It is to give pages away,
-    /// and goes to `put_giver` then.
-    pub(super) fn take_resident(&self, pool: &SlotList) -> Option<(u32, usize)> {
+    /// The same of those with few pages, if they are told from others.
+    fn take_few(&self, pool: &SlotList) -> Option<(u32, usize)> {
+        if FEW_BYTES > 0 {
+            self.take_resident(pool, 0)
+        } else {
+            None
+        }
+    }
+
+    /// The free slot with more than `few` bytes of pages that has been in a pool longest, `Held`, and its touched bytes. It
+    /// is to give pages away, and goes to `put_giver` then.
+    pub(super) fn take_resident(&self, pool: &SlotList, few: usize) -> Option<(u32, usize)> {
         if pool.end(End::Back) == 0 {
             return None;
         }
@@ -160,7 +181,7 @@ impl Arena {
         let mut head = pool.end(End::Back);
         while head != 0 {
             let touched = self.slots[head as usize].touched.load(Relaxed);
-            if touched > 0 {
+            if touched > few {
                 self.hold(pool, head);
                 self.giving.fetch_add(touched, Relaxed);
                 return Some((head, touched));
@@ -317,7 +338,8 @@ impl Arena {
         self.budget.note_live(self.phase_peak_bytes() as usize);
         self.spread.begin_cycle();
         self.begin_phase();
-        self.budget.end_cycle(self.in_use()).saturating_add(SLACK_BYTES)
+        let most = self.budget.end_cycle(self.in_use());
+        most.saturating_add(slack(most))
     }
 
     /// No more than this may be resident, but for what is in use: the cgroup's limit. `usize::MAX` for none.
@@ -346,9 +368,10 @@ mod tests {
     fn surplus_keeps_all_pages_within_the_budget() {
         for (in_use, budget, free, expected) in [
             (10 * MB, 1000 * MB, 990 * MB, 0),
-            (510 * MB, 1000 * MB, 990 * MB, 500 * MB - SLACK_BYTES),
-            (2000 * MB, 1000 * MB, 1000 * MB, 1000 * MB - SLACK_BYTES),
-            (950 * MB, 1000 * MB, 100 * MB, 50 * MB - SLACK_BYTES),
+            (510 * MB, 1000 * MB, 990 * MB, 500 * MB - slack(1000 * MB)),
+            (2000 * MB, 1000 * MB, 1000 * MB, 1000 * MB - slack(2000 * MB)),
+            (950 * MB, 1000 * MB, 100 * MB, 50 * MB - slack(1000 * MB)),
+            (100 * MB, 200 * MB, 150 * MB, 50 * MB - 8 * MB),
             (usize::MAX, 0, 100 * MB, 0),
         ] {
             assert_eq!(surplus(in_use, budget, free), expected, "{in_use} {budget} {free}");

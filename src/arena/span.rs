@@ -116,7 +116,7 @@ impl Arena {
                 self.adopt(cursor, class, head);
             }
             drop(guard);
-            emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+            emptied.into_iter().for_each(|head| self.put_emptied(head));
             if head == 0 {
                 break;
             }
@@ -129,7 +129,7 @@ impl Arena {
         let emptied = self.let_go(cursor, class);
         self.adopt(cursor, class, head);
         drop(guard);
-        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+        emptied.into_iter().for_each(|head| self.put_emptied(head));
         Some(grant)
     }
 
@@ -146,7 +146,7 @@ impl Arena {
         let shared = bin.lock.lock();
         let emptied = self.disown(head, class);
         drop(shared);
-        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+        emptied.into_iter().for_each(|head| self.put_emptied(head));
         Some(grant)
     }
 
@@ -175,13 +175,21 @@ impl Arena {
         None
     }
 
-    /// A slot made into a span in the caller's hands, and its first block; where huge pages are if it will be filled.
+    /// A slot made into a span in the caller's hands, and its first block; where huge pages are if it will be filled, and
+    /// without pages that others can use better if it will not be.
     fn new_span(&self, class: usize, is_dense: bool) -> Option<(u32, Grant)> {
         let shape = &BLOCK_CLASS[class];
         let units = shape.units as usize;
         let slots = size::class_of(units);
-        let head = if is_dense { self.take_dense_slot(slots) } else { self.take_slot(slots) }?;
-        if self.make_room(head, units * UNIT).is_err() {
+        let is_sparse = !is_dense && self.span_use.is_sparse(class);
+        let head = match (is_dense, is_sparse) {
+            (true, _) => self.take_dense_slot(slots),
+            (_, true) => self.take_cold_slot(slots),
+            _ => self.take_slot(slots),
+        }?;
+        // The rest of a sparse one comes page by page.
+        let end = if is_sparse { shape.bytes as usize } else { units * UNIT };
+        if self.make_room(head, end).is_err() {
             self.forsake(head);
             return None;
         }
@@ -236,6 +244,7 @@ impl Arena {
                     self.bins[class].remove(self.slots, head);
                 }
                 self.forget_purged(head, class);
+                self.span_use.note(class, shape.offset(slot.handed.load(Relaxed) as usize));
                 // I1: no block is live, so nobody can drop one: the word is ours to store.
                 slot.set_word(word.with_state(State::Limbo));
                 Some(head)
@@ -296,7 +305,7 @@ impl Arena {
         let Some(guard) = self.lock_unless_nested(&self.bins[class].lock) else { return };
         let emptied = self.settle(head, class);
         drop(guard);
-        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+        emptied.into_iter().for_each(|head| self.put_emptied(head));
     }
 
     /// The thread lets its current span of a class go.
@@ -305,7 +314,7 @@ impl Arena {
         let guard = self.bins[class].lock.lock();
         let emptied = self.let_go(cursor, class);
         drop(guard);
-        emptied.into_iter().for_each(|head| self.put_slot(head, End::Front));
+        emptied.into_iter().for_each(|head| self.put_emptied(head));
     }
 
     /// The thread lets all its spans go: it ends. What is live in them lives on; other threads adopt the rest.

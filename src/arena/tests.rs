@@ -185,7 +185,7 @@ fn pages_that_are_given_away_are_not_in_use() {
     cycle(512 << 20);
     arena.end_cycle();
     // Somebody else gives pages back, and has taken the slot for that.
-    let (giver, touched) = arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool)).unwrap();
+    let (giver, touched) = arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool, 0)).unwrap();
     assert_eq!(touched >> 20, 512);
     cycle(64 << 20);
     arena.put_giver(giver, touched, End::Back);
@@ -201,7 +201,7 @@ fn a_child_knows_of_nobody_who_gives_pages_away() {
     let cursor = arena.enter_thread();
     let block = arena.allocate(cursor, 64 << 20, 64).unwrap();
     arena.release(cursor, block.address).unwrap();
-    arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool)).unwrap();
+    arena.pools.iter().rev().find_map(|pool| arena.take_resident(pool, 0)).unwrap();
     arena.rebuild_in_child();
     assert_eq!(arena.giving.load(Relaxed), 0);
     assert_eq!(arena.free_resident_bytes(), arena.touched_bytes());
