@@ -104,7 +104,7 @@ impl Arena {
     fn refill(&self, cursor: &Cursor, class: usize) -> Option<Grant> {
         let bin = &self.bins[class];
         if cursor.current(class) != 0 {
-            cursor.note_filled(class);
+            self.note_filled(cursor, class);
         }
         for _ in 0..PARTIAL_TRIES {
             let guard = bin.lock.lock();
@@ -138,7 +138,7 @@ impl Arena {
         let bin = &self.bins[class];
         if let Some((grant, fills)) = self.take_shared(class) {
             if let Some(cursor) = cursor.filter(|_| fills) {
-                cursor.note_filled(class);
+                self.note_filled(cursor, class);
             }
             return Some(grant);
         }
@@ -203,6 +203,12 @@ impl Arena {
         let grant = self.take_block(head, class);
         slot.set_word(Word::new(State::Owned, class as u8, 0));
         Some((head, grant?))
+    }
+
+    /// The thread has filled a span of the class.
+    fn note_filled(&self, cursor: &Cursor, class: usize) {
+        cursor.note_filled(class);
+        self.span_use.note(class, BLOCK_CLASS[class].units as usize * UNIT);
     }
 
     fn adopt(&self, cursor: &Cursor, class: usize, head: u32) {

@@ -26,7 +26,7 @@ impl SpanUse {
         self.tells_few && self.most[class].load(Relaxed) as usize <= FEW_BYTES && !broken::is(Broken::FewBlocks)
     }
 
-    /// A span of the class has ended in which blocks lay up to `bytes`.
+    /// A span of the class has ended, or is full, in which blocks lay up to `bytes`.
     pub fn note(&self, class: usize, bytes: usize) {
         if self.tells_few {
             self.most[class].fetch_max(bytes as u32, Relaxed);
