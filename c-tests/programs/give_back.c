@@ -282,6 +282,16 @@ static void pinned(void) {
 /* The kernel refuses to drop locked pages: they keep their old data, also after the span that held them is gone. */
 static void locked(void) {
     enum { SIZE = 7168, BLOCKS = 100 };
+    void *volatile others[BLOCKS];
+    engage_arena();
+    /* A class with so many blocks gets the slot that was freed last. */
+    for (int i = 0; i < BLOCKS; i++) {
+        others[i] = malloc(SIZE);
+        CHECK(others[i] != NULL);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        free(others[i]);
+    }
     void *volatile large = malloc(2 * MIB);
     CHECK(large && zk_owns(large));
     memset(large, 0xAA, malloc_usable_size(large));
@@ -294,7 +304,6 @@ static void locked(void) {
     }
     (void)zk_trim(0);
     (void)munlock((void *)slot, 2 * MIB);
-    void *others[BLOCKS];
     for (int i = 0; i < BLOCKS; i++) {
         others[i] = malloc(SIZE);
         CHECK(others[i] != NULL);

@@ -140,13 +140,16 @@ static void *make_and_free(void *unused) {
 static void in_another_block(void) {
     pthread_t thread;
     void *result;
+    size_t size = 3 * MIB / 2;
+    /* What was free already has more pages, and would come first. */
+    void *volatile taken = arena_block(size);
     CHECK(pthread_create(&thread, NULL, make_and_free, NULL) == 0 && pthread_join(thread, &result) == 0);
     char *volatile block = (char *)result;
     write_byte(block, 100);
-    size_t offset = (uintptr_t)block % (2 * MIB), size = 3 * MIB / 2;
+    size_t offset = (uintptr_t)block % (2 * MIB);
     announce(block - offset, offset + 100, size);
     void *other;
-    CHECK(posix_memalign(&other, 2 * MIB, size) == 0 && other == block - offset);
+    CHECK(posix_memalign(&other, 2 * MIB, size) == 0 && other == block - offset && taken != NULL);
     not_noticed();
 }
 

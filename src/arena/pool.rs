@@ -87,7 +87,7 @@ impl Arena {
         if pool.end(End::Back) == 0 {
             return Cold::None;
         }
-        let guard = pool.lock.lock();
+        let search = pool.lock.lock();
         let mut head = pool.end(End::Back);
         for _ in 0..MOST_LOOKED_AT {
             if head == 0 {
@@ -95,7 +95,7 @@ impl Arena {
             }
             if self.slots[head as usize].touched.load(Relaxed) <= FEW_BYTES {
                 self.hold(pool, head);
-                drop(guard);
+                drop(search);
                 self.dump_again(head);
                 return Cold::Found(head);
             }
