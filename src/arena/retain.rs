@@ -368,9 +368,9 @@ mod tests {
     fn surplus_keeps_all_pages_within_the_budget() {
         for (in_use, budget, free, expected) in [
             (10 * MB, 1000 * MB, 990 * MB, 0),
-            (510 * MB, 1000 * MB, 990 * MB, 500 * MB - slack(1000 * MB)),
-            (2000 * MB, 1000 * MB, 1000 * MB, 1000 * MB - slack(2000 * MB)),
-            (950 * MB, 1000 * MB, 100 * MB, 50 * MB - slack(1000 * MB)),
+            (510 * MB, 1000 * MB, 990 * MB, 500 * MB - 1000 * MB / 64),
+            (2000 * MB, 1000 * MB, 1000 * MB, 1000 * MB - 2000 * MB / 64),
+            (950 * MB, 1000 * MB, 100 * MB, 50 * MB - 1000 * MB / 64),
             (100 * MB, 200 * MB, 150 * MB, 50 * MB - 8 * MB),
             (usize::MAX, 0, 100 * MB, 0),
         ] {

@@ -4,32 +4,33 @@
 
 use super::size::{unless_model, BLOCK_CLASSES};
 use crate::broken::{self, Broken};
-use crate::sync::{AtomicU32, Ordering::Relaxed};
+use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 /// So much of a span is few blocks, or few pages. Under a model checker nothing is.
 pub const FEW_BYTES: usize = unless_model(256 << 10, 0, 0);
 
-/// The most bytes from its start that a span of each class has had blocks in.
 pub struct SpanUse {
-    most: [AtomicU32; BLOCK_CLASSES],
+    /// One bit a class: a span of it has had more than few blocks.
+    used: AtomicU64,
     tells_few: bool,
 }
+const _: () = assert!(BLOCK_CLASSES <= u64::BITS as usize);
 
 impl SpanUse {
     /// `tells_few`: few blocks have fewer pages than many.
     pub fn new(tells_few: bool) -> Self {
-        Self { most: core::array::from_fn(|_| AtomicU32::new(0)), tells_few: tells_few && FEW_BYTES > 0 }
+        Self { used: AtomicU64::new(0), tells_few: tells_few && FEW_BYTES > 0 }
     }
 
     /// True: a new span of the class is expected to have few blocks at once.
     pub fn is_sparse(&self, class: usize) -> bool {
-        self.tells_few && self.most[class].load(Relaxed) as usize <= FEW_BYTES && !broken::is(Broken::FewBlocks)
+        self.tells_few && self.used.load(Relaxed) & 1 << class == 0 && !broken::is(Broken::FewBlocks)
     }
 
     /// A span of the class has ended, or is full, in which blocks lay up to `bytes`.
     pub fn note(&self, class: usize, bytes: usize) {
-        if self.tells_few {
-            self.most[class].fetch_max(bytes as u32, Relaxed);
+        if bytes > FEW_BYTES && self.is_sparse(class) {
+            self.used.fetch_or(1 << class, Relaxed);
         }
     }
 }
