@@ -79,18 +79,19 @@ static void shrunk(void) {
     }
 }
 
-/* Small blocks with large alignments, while there are free pages to be had. */
+/* Small blocks with large alignments, while there are free pages to be had. Their slots are of 80 MiB, so that wherever
+ * the arena begins, a block lies 24 MiB inside its slot in the mean. */
 static void aligned(void) {
-    enum { BLOCKS = 24 };
+    enum { BLOCKS = 24, BYTES = 18 * MIB };
     static void *blocks[BLOCKS];
     free(made(GIB));
     for (int i = 0; i < BLOCKS; i++) {
-        blocks[i] = aligned_alloc(64 * MIB, 2 * MIB);
+        blocks[i] = aligned_alloc(64 * MIB, BYTES);
         CHECK(blocks[i] && zk_owns(blocks[i]));
-        memset(blocks[i], 1, 2 * MIB);
+        memset(blocks[i], 1, BYTES);
     }
     (void)zk_trim(0);
-    CHECK(stays_within(BLOCKS * 2 * MIB / 2 * 3 + 64 * MIB));
+    CHECK(stays_within((size_t)BLOCKS * BYTES / 2 * 3 + 64 * MIB));
 }
 
 static pthread_barrier_t all_there;
