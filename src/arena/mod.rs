@@ -8,6 +8,7 @@ mod block_table;
 mod broken_reset;
 mod budget;
 pub mod cursor;
+mod cycle;
 mod dead_pages;
 mod dump;
 pub mod freed;
@@ -20,15 +21,18 @@ mod pool;
 pub mod prefault;
 #[cfg(all(test, modelled))]
 mod protocols;
+mod purge;
 #[cfg(test)]
 mod reference;
 pub mod region;
+mod resident;
 mod retain;
 pub mod size;
 mod slot;
 mod snapshot;
 mod span;
 mod span_use;
+mod spread;
 #[cfg(all(test, not(modelled)))]
 mod tests;
 mod zone;
@@ -39,13 +43,13 @@ use crate::tls::{self, CursorState, Thread};
 use block_table::BlockTable;
 use budget::Budget;
 use cursor::{Counters, Registry};
-use dead_pages::Spread;
 use freed::Freed;
 use mover::Mover;
 use region::Region;
 use size::{BLOCK_CLASS, BLOCK_CLASSES};
 use slot::{Slot, SlotList, State};
 use span_use::SpanUse;
+use spread::Spread;
 use zone::Zone;
 use Ordering::{Relaxed, Release};
 
@@ -171,7 +175,7 @@ impl Arena {
             live: AtomicI64::new(0),
             peak: AtomicI64::new(0),
             phase_peak: AtomicI64::new(0),
-            low: AtomicI64::new(retain::NO_TAIL),
+            low: AtomicI64::new(cycle::NO_TAIL),
             free_resident: AtomicUsize::new(0),
             giving: AtomicUsize::new(0),
             touched: AtomicUsize::new(0),

@@ -55,4 +55,19 @@ impl Arena {
         let freed = self.sum(|counters| &counters.frees);
         self.sum(|counters| &counters.allocs).saturating_sub(freed)
     }
+    /// Changes with every request that was served or freed.
+    pub fn activity(&self) -> u64 {
+        self.sum(|counters| &counters.allocs).wrapping_add(self.sum(|counters| &counters.frees))
+    }
+
+    /// Bytes of all blocks that were ever handed out.
+    pub fn allocated_bytes(&self) -> u64 {
+        self.sum(|counters| &counters.alloc_bytes)
+    }
+
+    /// True: so much has been live at once.
+    #[inline]
+    pub fn has_held(&self, bytes: usize) -> bool {
+        self.peak.load(Relaxed) >= bytes as i64
+    }
 }

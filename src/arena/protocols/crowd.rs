@@ -149,7 +149,7 @@ const CLAIM: MutantLine = ("arena/block_table.rs", "fetch_or(bit(index), Acquire
 const DROP: MutantLine = ("arena/slot.rs", "Word(self.word.fetch_sub(ONE, AcqRel))", Change::Split);
 const BIN: MutantLine = ("arena/mod.rs", "return Some(lock.lock());", Change::Skip);
 const POP: MutantLine = ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip);
-const RESIDENT: MutantLine = ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip);
+const RESIDENT: MutantLine = ("arena/purge.rs", "let _guard = pool.lock.lock();", Change::Skip);
 
 #[test]
 fn spans() {

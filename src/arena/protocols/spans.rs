@@ -222,7 +222,7 @@ fn double_free() {
 
 const NESTING_MUTANTS: &[MutantLine] = &[
     ("arena/mod.rs", "self.unsettled.swap(true, Release);", Change::Relax),
-    ("arena/retain.rs", "self.unsettled.swap(false, Acquire)", Change::Relax),
+    ("arena/purge.rs", "self.unsettled.swap(false, Acquire)", Change::Relax),
 ];
 
 /// From here on, the calling thread is in a call nested in another.

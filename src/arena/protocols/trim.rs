@@ -112,7 +112,7 @@ fn purge_against_allocation() {
         arena.assert_all_free();
     })
     .mutants(&[
-        ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
+        ("arena/purge.rs", "let _guard = pool.lock.lock();", Change::Skip),
         ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
     ])
     .check();
@@ -155,7 +155,7 @@ fn purge_of_free_slots() {
     })
     .bounded(1)
     .mutants(&[
-        ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
+        ("arena/purge.rs", "let _guard = pool.lock.lock();", Change::Skip),
         ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
     ])
     .check();
@@ -176,7 +176,7 @@ fn moves_against_allocation() {
         arena.put_held(held);
         arena.assert_all_free();
     })
-    .mutants(&[("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip)])
+    .mutants(&[("arena/purge.rs", "let _guard = pool.lock.lock();", Change::Skip)])
     .check();
 }
 
@@ -194,7 +194,7 @@ fn moves_against_purge() {
         arena.assert_all_free();
     })
     .bounded(1)
-    .mutants(&[("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip)])
+    .mutants(&[("arena/purge.rs", "let _guard = pool.lock.lock();", Change::Skip)])
     .check();
 }
 
@@ -242,7 +242,7 @@ fn budget_against_allocation() {
         arena.assert_all_free();
     })
     .mutants(&[
-        ("arena/retain.rs", "let _guard = pool.lock.lock();", Change::Skip),
+        ("arena/purge.rs", "let _guard = pool.lock.lock();", Change::Skip),
         ("arena/pool.rs", "let guard = pool.lock.lock();", Change::Skip),
     ])
     .check();
