@@ -325,7 +325,7 @@ pub const CONTROLS: &[Control] = &[
     Control {
         args: &["aligned"],
         env: NO_DECAY,
-        without: CheckFails("stays_within((size_t)BLOCKS * BYTES / 2 * 3 + 64 * MIB)"),
+        without: CheckFails("stays_within((size_t)BLOCKS * BYTES + 64 * MIB)"),
         ..Control::new("I8", "aligned-gap", "bounds.c")
     },
     Control {

@@ -1,4 +1,4 @@
-//! Giving pages back to the kernel: those of free slots, and, for a trim, the dead ones between the blocks of spans.
+//! Giving pages back to the kernel: those of free slots, and, in a trim, dead ones of spans too (dead_pages.rs).
 #![forbid(unsafe_code)]
 
 use super::size::UNIT;
@@ -98,15 +98,6 @@ impl Arena {
         rest
     }
 
-    /// The same of those with few pages, if they are told from others.
-    fn take_few(&self, pool: &SlotList) -> Option<(u32, usize)> {
-        if FEW_BYTES > 0 {
-            self.take_resident(pool, 0)
-        } else {
-            None
-        }
-    }
-
     /// The free slot with more than `few` bytes of pages that has been in a pool longest, `Held`, and its touched bytes. It
     /// is to give pages away, and goes to `put_giver` then.
     pub(super) fn take_resident(&self, pool: &SlotList, few: usize) -> Option<(u32, usize)> {
@@ -125,6 +116,15 @@ impl Arena {
             head = pool.before(self.slots, head);
         }
         None
+    }
+
+    /// The same of those with few pages, if they are told from others.
+    fn take_few(&self, pool: &SlotList) -> Option<(u32, usize)> {
+        if FEW_BYTES > 0 {
+            self.take_resident(pool, 0)
+        } else {
+            None
+        }
     }
 
     /// Puts a slot from `take_resident` back; it had so many touched bytes then.
