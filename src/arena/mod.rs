@@ -151,8 +151,7 @@ impl Arena {
         // A quarter for spans and small slots: live bytes are limited well below it, and neither can starve the other,
         // since each carves from the other's part when its own is used up. Unit 0 is no slot: 0 means none.
         let middle = units / 4;
-        let zone = |start, end, huge| Zone { start, end, huge, next: AtomicU32::new(start) };
-        let zones = [zone(1, middle, options.huge_small), zone(middle, units, options.huge_large)];
+        let zones = [Zone::new(1, middle, options.huge_small), Zone::new(middle, units, options.huge_large)];
         for zone in &zones {
             if let Some(wish) = zone.huge {
                 // A kernel without huge pages refuses; nothing depends on it.

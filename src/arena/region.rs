@@ -155,15 +155,15 @@ impl Region {
         (unit < self.units).then_some(unit)
     }
 
-    /// Makes the units up to `end` usable, and their entries in the tables writable; false when the system has no memory
-    /// to promise.
-    pub fn commit_units(&self, start: usize, end: usize) -> bool {
+    /// Makes the units up to `end` usable, and a few more, and their entries in the tables writable. The first one behind
+    /// them, or `None`: the system has no memory to promise.
+    pub fn commit_units(&self, start: usize, end: usize) -> Option<usize> {
         let end = end.next_multiple_of(COMMIT_UNITS).min(self.units);
         let entries = self.by_unit.iter().all(|&(table, bytes)| {
             let first_page = (table + start * bytes) & !(self.page_bytes - 1);
             platform::commit(first_page, (table + end * bytes).next_multiple_of(self.page_bytes) - first_page)
         });
-        entries && platform::commit(self.unit_address(start), (end - start) * UNIT)
+        (entries && platform::commit(self.unit_address(start), (end - start) * UNIT)).then_some(end)
     }
 
     /// Gives whole pages inside a range without live bytes back to the system. The bytes given back.

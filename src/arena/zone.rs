@@ -13,13 +13,21 @@ pub struct Zone {
     pub end: u32,
     /// What the kernel was told about huge pages here.
     pub huge: Option<HugePages>,
-    /// The first unit that was never carved. Changed under `Arena::frontier`.
+    /// The first unit that was never carved. Changed under `Arena::frontier`, as the next one is.
     pub next: AtomicU32,
+    /// The first unit that was never made usable.
+    pub unusable: AtomicU32,
 }
 
 /// Slots of at least this many units lie where huge pages are wanted: the untouched rest of a block's last huge page
 /// is then at most a quarter of the block.
 pub const HUGE_UNITS: usize = 4;
+
+impl Zone {
+    pub fn new(start: u32, end: u32, huge: Option<HugePages>) -> Self {
+        Self { start, end, huge, next: AtomicU32::new(start), unusable: AtomicU32::new(start) }
+    }
+}
 
 impl Arena {
     pub(super) fn carve(&self, class: usize, node: usize) -> Option<u32> {
@@ -41,8 +49,9 @@ impl Arena {
     fn carve_from(&self, zone: &Zone, units: usize, node: usize) -> Option<u32> {
         let head = zone.next.load(Relaxed) as usize;
         let end = head.checked_add(units).filter(|&end| end <= zone.end as usize)?;
-        if !self.region.commit_units(head, end) {
-            return None;
+        let usable = zone.unusable.load(Relaxed) as usize;
+        if end > usable {
+            zone.unusable.store(self.region.commit_units(usable, end)? as u32, Relaxed);
         }
         for unit in &self.heads[head..end] {
             unit.store(head as u32, Relaxed);
