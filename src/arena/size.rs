@@ -68,15 +68,13 @@ impl BlockClass {
 
     const fn new(class: usize) -> Self {
         let bytes = size_of_class(class) * GRANULE;
-        // Several blocks of the largest classes to a span, without making the small ones' spans larger; and fewer than
-        // `zone::HUGE_UNITS`, since one block of a span among huge pages makes a whole one resident.
-        let units = if bytes <= 256 << 10 {
-            1
-        } else if bytes <= 512 << 10 {
-            2
-        } else {
-            3
-        };
+        // As few as leave at most an eighth of them to no block: one, but for one class. The slot that one span leaves, with
+        // its pages, is then the next one's, whatever its class. And fewer than `zone::HUGE_UNITS`, since one block of a
+        // span among huge pages makes a whole one resident.
+        let mut units = 1;
+        while units * UNIT % bytes * 8 > units * UNIT {
+            units += 1;
+        }
         let fit = units * UNIT / bytes;
         Self {
             bytes: bytes as u32,
