@@ -7,6 +7,10 @@ use Ordering::Relaxed;
 
 /// After this many cycles nothing of a larger one before them is kept.
 const RECENT: usize = 3;
+/// Figures that differ by no more than this part are alike.
+const ALIKE_PART: usize = 8;
+/// What cycles that are alike do not need any more is forgotten by this part in each: two threads do not need the same twice.
+const FORGOTTEN_PART: usize = 64;
 
 /// Pages in use are those of slots that are not free, whatever part of them is live.
 #[derive(Default)]
@@ -61,18 +65,30 @@ impl Budget {
         self.peak.store(in_use, Relaxed);
     }
 
-    /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more
-    /// than the largest recent one, so that an exception is forgotten soon.
+    /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more than
+    /// the largest recent one, so that an exception is forgotten soon; of cycles that are alike what the largest needed.
     ///
     /// Two threads that end cycles at once both take part, which moves the average but harms nothing.
     pub fn end_cycle(&self, in_use: usize) -> usize {
         let peak = self.peak.swap(in_use, Relaxed);
         let cycle = self.cycles.fetch_add(1, Relaxed);
         self.recent[cycle % RECENT].store(peak, Relaxed);
-        let average = if cycle == 0 { peak } else { self.kept.load(Relaxed) / 2 + peak / 2 };
-        let kept = average.min(largest(&self.recent));
+        let before = self.kept.load(Relaxed);
+        let average = if cycle == 0 { peak } else { before / 2 + peak / 2 };
+        let kept = expected(average, largest(&self.recent), before);
         self.kept.store(kept, Relaxed);
         kept.min(self.ceiling())
+    }
+}
+
+/// What the next cycle may need, from the average of the peaks, the largest recent one and what was expected of this cycle.
+fn expected(average: usize, most: usize, before: usize) -> usize {
+    if average < most - most / ALIKE_PART {
+        average
+    } else if before - before / ALIKE_PART < most {
+        most.max(before - before / FORGOTTEN_PART)
+    } else {
+        most
     }
 }
 
@@ -96,6 +112,18 @@ mod tests {
         assert_eq!(cycle(256), 1216);
         assert_eq!(cycle(256), 256, "three cycles have gone without an exception");
         assert_eq!(cycle(1024), 640);
+    }
+
+    #[test]
+    fn what_cycles_that_are_alike_need_is_forgotten_slowly() {
+        let budget = Budget::default();
+        let cycle = |peak| {
+            budget.note(peak);
+            budget.end_cycle(0)
+        };
+        assert_eq!([cycle(6400), cycle(5800), cycle(6000)], [6400, 6400, 6400]);
+        assert_eq!([cycle(5800), cycle(5800), cycle(6350)], [6300, 6202, 6350]);
+        assert_eq!(cycle(3200), 4775, "that one is not alike");
     }
 
     #[test]
