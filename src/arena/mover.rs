@@ -3,7 +3,6 @@
 
 use super::size::{self, UNIT};
 use super::slot::{End, State, Word, LARGE_CLASS};
-use super::span_use::FEW_BYTES;
 use super::Arena;
 use crate::broken::{self, Broken};
 use crate::platform::{self, Move};
@@ -47,20 +46,24 @@ impl Mover {
     }
 }
 
+/// A unit of which no more is touched is not worth a move: most of it would be faulted in all the same, by small pages. It
+/// loses what it has for one that is.
+const FEW_PAGES_BYTES: usize = size::unless_model(UNIT / 2, 0, 0);
+
 /// The slot's addresses were lost to a failed move.
 pub struct Lost;
 
 impl Arena {
-    /// Moves whole units with pages from free slots into a slot that the caller holds, from its first untouched unit
-    /// on: at least `bytes`, unless there are too few. The bytes moved.
+    /// Moves whole units with pages from free slots into a slot that the caller holds, from its first unit with few pages on:
+    /// at least `bytes`, unless there are too few. What is kept in the slot lies in front of that. The bytes moved.
     pub(super) fn move_in(&self, head: u32, bytes: usize) -> Result<usize, Lost> {
         let slot = &self.slots[head as usize];
-        let first = slot.touched.load(Relaxed).div_ceil(UNIT);
+        let first = slot.touched.load(Relaxed).saturating_sub(FEW_PAGES_BYTES).div_ceil(UNIT);
         let wanted = bytes.div_ceil(UNIT).min(slot.units() - first);
         let mut moved = 0;
         for pool in self.pools.iter().rev() {
             while moved < wanted {
-                let Some((donor, touched)) = self.take_resident(pool, FEW_BYTES) else { break };
+                let Some((donor, touched)) = self.take_resident(pool, FEW_PAGES_BYTES) else { break };
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 self.put_giver(donor, touched, End::Back);
                 moved += units;

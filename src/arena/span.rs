@@ -179,8 +179,7 @@ impl Arena {
     /// without pages that others can use better if it will not be.
     fn new_span(&self, class: usize, is_dense: bool) -> Option<(u32, Grant)> {
         let shape = &BLOCK_CLASS[class];
-        let units = shape.units as usize;
-        let slots = size::class_of(units);
+        let slots = size::class_of(shape.units as usize);
         let is_sparse = !is_dense && self.span_use.is_sparse(class);
         let head = match (is_dense, is_sparse) {
             (true, _) => self.take_dense_slot(slots),
@@ -188,7 +187,7 @@ impl Arena {
             _ => self.take_slot(slots),
         }?;
         // The rest of a sparse one comes page by page.
-        let end = if is_sparse { shape.bytes as usize } else { units * UNIT };
+        let end = shape.offset(if is_sparse { 1 } else { shape.blocks as usize });
         if self.make_room(head, end).is_err() {
             self.forsake(head);
             return None;
