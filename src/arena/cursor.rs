@@ -165,7 +165,7 @@ impl Registry {
 
 /// A thread adds its live bytes to the arena's total when they differ by this much: no shared line on the medium path,
 /// and a total that is exact to this per thread.
-const PENDING_BYTES: i64 = 256 << 10;
+const PENDING_BYTES: i64 = 1 << 20;
 /// A thread that frees medium blocks looks at what is free each time it has freed so much.
 const LOOK_BYTES: u64 = 256 << 10;
 
@@ -218,6 +218,16 @@ impl Arena {
                 pending
             }
         };
+        self.add_live(delta);
+    }
+
+    /// What the thread has not yet added to the total: it ends.
+    pub(super) fn settle_live(&self, cursor: &Cursor) {
+        self.add_live(cursor.pending.swap(0, Relaxed));
+    }
+
+    #[inline]
+    fn add_live(&self, delta: i64) {
         let live = self.live.fetch_add(delta, Relaxed) + delta;
         if live > self.phase_peak.load(Relaxed) {
             self.phase_peak.fetch_max(live, Relaxed);

@@ -38,7 +38,7 @@ mod tests;
 mod zone;
 
 use crate::platform::HugePages;
-use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
+use crate::sync::{Apart, AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Guard, Lock, Ordering};
 use crate::tls::{self, CursorState, Thread};
 use block_table::BlockTable;
 use budget::Budget;
@@ -120,17 +120,17 @@ pub struct Arena {
     counters: Counters,
     limit_bytes: usize,
     freed: Freed,
-    live: AtomicI64,
+    live: Apart<AtomicI64>,
     peak: AtomicI64,
     phase_peak: AtomicI64,
     /// The least that was live since a cycle ended that nobody has marked; `NO_TAIL` from the beginning of the next.
     low: AtomicI64,
     /// Touched bytes of the slots in the pools.
-    free_resident: AtomicUsize,
+    free_resident: Apart<AtomicUsize>,
     /// Touched bytes of free slots that give pages away just now: in no pool, and not in use either.
     giving: AtomicUsize,
     /// The sum of `Slot::touched`.
-    touched: AtomicUsize,
+    touched: Apart<AtomicUsize>,
     budget: Budget,
     spread: Spread,
     span_use: SpanUse,
@@ -171,13 +171,13 @@ impl Arena {
             counters: Counters::default(),
             limit_bytes: options.limit_bytes,
             freed: Freed::Kept,
-            live: AtomicI64::new(0),
+            live: Apart(AtomicI64::new(0)),
             peak: AtomicI64::new(0),
             phase_peak: AtomicI64::new(0),
             low: AtomicI64::new(cycle::NO_TAIL),
-            free_resident: AtomicUsize::new(0),
+            free_resident: Apart(AtomicUsize::new(0)),
             giving: AtomicUsize::new(0),
-            touched: AtomicUsize::new(0),
+            touched: Apart(AtomicUsize::new(0)),
             budget: Budget::default(),
             spread: Spread::new(),
             // Where every page is a huge one, few blocks take as many pages as a full span.
@@ -334,7 +334,9 @@ impl Arena {
 
     /// A thread ends: its spans and its cursor go to others.
     pub fn leave_thread(&self, cursor: u32) {
-        self.give_up_all(self.cursors.get(cursor));
+        let leaving = self.cursors.get(cursor);
+        self.give_up_all(leaving);
+        self.settle_live(leaving);
         self.cursors.put(cursor);
     }
 

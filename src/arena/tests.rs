@@ -156,9 +156,9 @@ fn large_blocks_of_equal_size_start_at_different_offsets_in_a_page() {
 
 #[test]
 fn freed_memory_is_reused_hot_and_stays_dirty_until_purged() {
-    let arena = arena(1);
-    let cursor = arena.enter_thread();
     for bytes in [4096, 100_000, 1 << 20, 7 << 20] {
+        let arena = arena(1);
+        let cursor = arena.enter_thread();
         let first = arena.allocate(cursor, bytes, 64).unwrap();
         assert_eq!(first.dirty, 0);
         paint(first.address, first.usable, 7);
@@ -168,7 +168,10 @@ fn freed_memory_is_reused_hot_and_stays_dirty_until_purged() {
         assert!(second.dirty > 0);
         arena.release(cursor, second.address).unwrap();
     }
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
     let block = arena.allocate(cursor, 7 << 20, 64).unwrap();
+    paint(block.address, block.usable, 7);
     arena.release(cursor, block.address).unwrap();
     assert!(arena.trim(0) >= 7 << 20);
     assert_eq!(arena.allocate(cursor, 7 << 20, 64).unwrap().dirty, 0);
@@ -365,4 +368,50 @@ fn moved_pages_are_no_write_after_free() {
     assert_eq!(grant.dirty, grant.usable, "the slot with the moved pages");
     assert_eq!(arena.look_for_writes(&grant), Ok(()));
     arena.region.discard();
+}
+
+/// A move is for a whole unit of pages, there and here.
+#[test]
+fn few_pages_are_not_moved_and_give_way_to_a_whole_unit() {
+    if !crate::platform::MOVES_PAGES {
+        return;
+    }
+    let arena = arena(1);
+    let touched = |head: u32| arena.slots[head as usize].touched.load(Ordering::Relaxed);
+    let [whole, few, first, second] = [UNIT - 4096, UNIT / 4, UNIT / 4, UNIT / 4].map(|bytes| {
+        let head = arena.carve(size::class_of(1), 0).expect("room");
+        arena.touch(&arena.slots[head as usize], bytes);
+        head
+    });
+    for head in [whole, few] {
+        let slot = &arena.slots[head as usize];
+        slot.set_word(slot.word().with_state(State::Limbo));
+        arena.put_slot(head, slot::End::Front);
+    }
+    assert!(matches!(arena.move_in(first, UNIT), Ok(UNIT)));
+    assert_eq!([touched(whole), touched(few), touched(first)], [0, UNIT / 4, UNIT], "the kernel moves pages");
+    assert!(matches!(arena.move_in(second, UNIT), Ok(0)));
+    assert_eq!([touched(few), touched(second)], [UNIT / 4; 2]);
+}
+
+/// A large block that fills its slot has huge pages, and makes no more resident than it has.
+#[test]
+fn a_block_that_fills_its_units_lies_among_huge_pages() {
+    let arena = arena(1);
+    for (bytes, is_huge) in
+        [(2 << 20, true), (1_900_000, false), (4 << 20, true), (3 << 20, false), (6 << 20, true), (8 << 20, true)]
+    {
+        let block = arena.allocate(None, bytes, 64).expect("room");
+        assert_eq!(arena.is_huge(arena.head(block.address).unwrap()), is_huge, "{bytes}");
+    }
+}
+
+#[test]
+fn a_thread_that_ends_leaves_an_exact_count_of_live_bytes() {
+    let arena = arena(1);
+    let cursor = arena.enter_thread();
+    let block = arena.allocate(cursor, 100_000, 64).unwrap();
+    assert_eq!(arena.live.load(Ordering::Relaxed), 0, "the thread keeps it for itself");
+    arena.leave_thread(cursor.unwrap());
+    assert_eq!(arena.live.load(Ordering::Relaxed), block.usable as i64);
 }
