@@ -75,7 +75,8 @@ typedef struct zk_stats {
      */
     uint64_t live_bytes;
     /**
-     * The most there were at once.
+     * The most there were at once, to within 16 MiB, or 256 KiB for each thread of more than 64: threads report what they
+     * hold in steps.
      */
     uint64_t peak_live_bytes;
     /**

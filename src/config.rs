@@ -92,7 +92,8 @@ pub const OPTIONS: [Opt; 13] = [
         default: 8,
         default_text: "8",
         meaning: "arena limit per processor, in GiB (1 to 65536): live bytes stay below this times (processors the \
-                  process may run on + 4); requests beyond it go to the next allocator and are counted",
+                  process may run on + 4), to within 16 MiB, or 256 KiB for each thread of more than 64; requests \
+                  beyond it go to the next allocator and are counted",
     },
     Opt {
         name: "ZK_ALLOC_RETAIN_MB",

@@ -281,10 +281,13 @@ static void pinned(void) {
 
 /* The kernel refuses to drop locked pages: they keep their old data, also after the span that held them is gone. */
 static void locked(void) {
-    enum { SIZE = 7168, BLOCKS = 100 };
+    enum { SIZE = 7168, BLOCKS = 200 };
     void *volatile others[BLOCKS];
     engage_arena();
-    /* A class with so many blocks gets the slot that was freed last. */
+    /* The slot that has huge pages. */
+    void *volatile held = malloc(2 * MIB);
+    CHECK(held != NULL);
+    /* A class with so many blocks gets the slot that was freed last, and a large block one that has most of its pages. */
     for (int i = 0; i < BLOCKS; i++) {
         others[i] = malloc(SIZE);
         CHECK(others[i] != NULL);
@@ -315,6 +318,7 @@ static void locked(void) {
     void *zeroed = calloc(1, 2 * MIB);
     CHECK(zeroed != NULL && all_zero(zeroed, 2 * MIB));
     free(zeroed);
+    free(held);
 }
 
 int main(int argc, char **argv) {

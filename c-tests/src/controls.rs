@@ -331,7 +331,7 @@ pub const CONTROLS: &[Control] = &[
     Control {
         args: &["moved"],
         env: NO_DECAY,
-        without: CheckFails("!is_bounded || resident_bytes() <= before + read_stats().live_bytes + 256 * MIB"),
+        without: CheckFails("slack == 0 || resident_bytes() <= before + read_stats().live_bytes + slack"),
         ..Control::new("I8", "moved-advice", "bounds.c")
     },
     Control {

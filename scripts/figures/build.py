@@ -1,6 +1,7 @@
 """Builds what is measured, and installs what that needs."""
 
 import functools
+import hashlib
 import importlib.util
 import json
 import os
@@ -59,6 +60,11 @@ def rust_benches() -> str:
     if done.returncode != 0 or len(programs) != 1:
         raise Failure("not built: the Rust benchmarks")
     return programs[0]
+
+
+def sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def existing(path: str, variable: str) -> str:

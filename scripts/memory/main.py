@@ -1,7 +1,6 @@
 """What is wanted of memory: measured, compared with glibc in the same run, and put into one table."""
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -61,11 +60,6 @@ def options(arguments=None) -> argparse.Namespace:
     return chosen
 
 
-def sha256(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
 def measure(bench: Bench, letter: str) -> dict:
     """One measurement. What fails or cannot be done is a row, and the others go on."""
     title, experiment = EXPERIMENTS[letter]
@@ -102,7 +96,7 @@ def run(chosen: argparse.Namespace) -> int:
     library, prover = build.library(), build.prover()
     micro = build.programs("volume", "survivors", libraries=["trim_on_signal"])
     bench = Bench(library, prover, micro, chosen.quick)
-    same = {"library_sha256": sha256(library), "prover_sha256": sha256(prover), "quick": chosen.quick}
+    same = {"library_sha256": build.sha256(library), "prover_sha256": build.sha256(prover), "quick": chosen.quick}
     os.makedirs(RESULTS, exist_ok=True)
     on = machine.read()
     experiments = {}

@@ -10,6 +10,7 @@ from statistics import geometric_mean, median
 
 import build
 import machine
+import report
 from allocators import CONTENDERS, matching, ready, served_by
 from benches import BENCHES, Bench, nanoseconds
 from cli import Parser
@@ -34,10 +35,14 @@ def options(arguments: list) -> argparse.Namespace:
     parser.add_argument("--only", metavar="ALLOCATOR,...", help="those that these patterns fit (* and ?), beside glibc")
     parser.add_argument("--rounds", type=int, metavar="N", default=os.environ.get("ROUNDS", 4),
                         help="processes of each run and allocator [default: $ROUNDS, or 4]")
+    parser.add_argument("--docs", action="store_true", help="write docs/micro.md and docs/micro.json: what was not measured "
+                        "stays as it was published")
     parser.add_argument("--quick", action="store_true", help="fewer runs, two rounds at most: shows that it works")
     chosen = parser.parse_args(arguments)
     if chosen.rounds < 1:
         parser.error(f"--rounds: {chosen.rounds}: at least 1")
+    if chosen.docs and (chosen.quick or chosen.only):
+        parser.error("--docs: not with --quick or --only, whose figures are not all that is to be shown")
     if chosen.quick:
         chosen.rounds = min(chosen.rounds, 2)
     names = [contender.name for contender in ALLOCATORS]
@@ -50,13 +55,13 @@ def options(arguments: list) -> argparse.Namespace:
     return chosen
 
 
-def prepared(chosen: argparse.Namespace) -> list:
-    """The arms, each of them seen to serve; what cannot be had is said and left out."""
+def prepared(chosen: argparse.Namespace) -> tuple:
+    """The arms, each of them seen to serve, and their versions; what cannot be had is said and left out."""
     arms, left_out = ready(chosen.contenders)
-    serving = []
+    serving, versions = [], {}
     for arm in arms:
         try:
-            served_by(arm)
+            versions[arm.name] = f"{arm.as_typed()}{served_by(arm)}"
             serving.append(arm)
         except Failure as failure:
             left_out[arm.name] = str(failure)
@@ -65,7 +70,7 @@ def prepared(chosen: argparse.Namespace) -> list:
     if any(bench.name == "programs" for bench in chosen.benches):
         build.packages([program.needed for program in PROGRAMS.values()])
     build.programs("touch", *(bench.name for bench in chosen.benches if bench.name != "rust"))
-    return serving
+    return serving, versions
 
 
 def with_protections(bench: Bench, arms: list) -> list:
@@ -127,11 +132,11 @@ def means(runs: dict) -> str:
 
 def run(chosen: argparse.Namespace) -> int:
     os.makedirs(RESULTS, exist_ok=True)
-    arms = prepared(chosen)
+    arms, versions = prepared(chosen)
     peers = [arm.name for arm in arms if arm.side == "peer"]
     print(machine.in_words(machine.read()))
     for bench in chosen.benches:
-        runs = {}
+        on, runs = machine.read(), {}
         for arguments in bench.quick if chosen.quick else bench.runs:
             figures = measured(bench, arguments, with_protections(bench, arms), chosen.rounds)
             runs[arguments] = compared(figures, peers)
@@ -140,9 +145,18 @@ def run(chosen: argparse.Namespace) -> int:
                       f"x{figure['to_glibc']:.2f} glibc  x{figure['to_best_peer']:.2f} best peer", flush=True)
         if bench.name == "programs":
             print(means(runs), flush=True)
-        result = {"machine": machine.read(), "rounds": chosen.rounds, "quick": chosen.quick, "runs": runs}
+        result = {
+            "machine": on,
+            "rounds": chosen.rounds,
+            "quick": chosen.quick,
+            "library_sha256": next(build.sha256(arm.library) for arm in arms if arm.side == "ours"),
+            "versions": versions,
+            "runs": runs,
+        }
         name = f"{bench.name}-quick" if chosen.quick else bench.name
         write(os.path.join(RESULTS, f"{name}.json"), json.dumps(result, indent=1) + "\n")
+        if chosen.docs:
+            print(f"bench: written to {os.path.relpath(report.publish({bench.name: result}), build.ROOT)}", file=sys.stderr)
     return 0
 
 

@@ -2,11 +2,13 @@
 
 import os
 import sys
+import tempfile
 import unittest
 
 sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), os.pardir, "figures"))
 
 import build  # noqa: E402
+import report  # noqa: E402
 from arm import GLIBC, Arm  # noqa: E402
 from benches import BENCHES, each, nanoseconds  # noqa: E402
 from main import ALLOCATORS, compared, means, measured, options, with_protections  # noqa: E402
@@ -44,6 +46,36 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures, {"glibc": 4, "other": 3})  # 1, 4, 5 and 2, 3, 6
 
 
+class Page(unittest.TestCase):
+    @staticmethod
+    def result(*runs: str, ours: float = 50.0) -> dict:
+        figures = {"glibc": 200.0, "a": 100.0, "libzkalloc": ours, "libzkalloc-wipe": 80.0}
+        on = {"kernel": "6", "cpu": "x", "cores": 2, "memory_gib": 24, "thp": "madvise", "load_before": 0.0}
+        return {"machine": on, "rounds": 2, "quick": False, "library_sha256": "f" * 64, "versions": {"glibc": "2.36"},
+                "runs": {run: compared(figures, ["glibc", "a"]) for run in runs}}
+
+    def test_what_is_wanted_counts_the_threads_that_it_is_wanted_of(self):
+        rows = report.wanted({"medium": self.result("1 own", "2 own", "8 own", "2 hand"), "buffers": self.result("1", ours=120)})
+        self.assertEqual(rows, [
+            ["medium own, from 2 threads on", "2", "0.50", "0.50", "2 of them"],
+            ["medium hand, from 2 threads on", "1", "0.50", "0.50", "1 of them"],
+            ["buffers, from 1 threads on", "1", "1.20", "1.20", "0 of them"],
+        ])
+
+    def test_the_best_peer_is_none_of_ours(self):
+        arms = self.result("2 own")["runs"]["2 own"]
+        self.assertEqual(report.line("2 own", arms), ["2 own", "200", "a", "100", "50", "0.25", "0.50"])
+
+    def test_what_was_not_measured_stays(self):
+        with tempfile.TemporaryDirectory() as directory:
+            report.publish({"medium": self.result("2 own")}, directory)
+            page = report.publish({"small": self.result("")}, directory)
+            with open(page) as file:
+                text = file.read()
+        self.assertLess(text.index("## small"), text.index("## medium"))
+        self.assertIn("| 2 own, libzkalloc-wipe |", text)
+
+
 class Table(unittest.TestCase):
     def test_all_combinations(self):
         self.assertEqual(each([1, 2], ["own", "hand"]), ("1 own", "1 hand", "2 own", "2 hand"))
@@ -73,7 +105,7 @@ class Table(unittest.TestCase):
         names = [contender.name for contender in options(["small", "--only", "libz*"]).contenders]
         self.assertEqual(names, ["glibc", "libzkalloc"])
         self.assertFalse(any(contender.phase for contender in ALLOCATORS))
-        for bad in (["--only", "x"], ["--rounds", "0"], ["small", "large"], ["--quickly"]):
+        for bad in (["--only", "x"], ["--rounds", "0"], ["small", "large"], ["--quickly"], ["--docs", "--quick"]):
             with self.assertRaises(SystemExit) as exit_:
                 options(bad)
             self.assertEqual(exit_.exception.code, 2)

@@ -1,6 +1,5 @@
 """One process of a prover under one allocator: undisturbed and timed, or with its system calls counted."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -10,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import build
 import machine
 from arm import Arm
 from child import Child, need_memory
@@ -61,8 +61,7 @@ class Runner:
     def sum(self, path: str) -> str:
         """The beginning of a file's SHA-256."""
         if path not in self.sums:
-            with open(path, "rb") as file:
-                self.sums[path] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            self.sums[path] = build.sha256(path)[:16]
         return self.sums[path]
 
     def arguments(self, kind: str, prover: Prover, arm: Arm) -> list:

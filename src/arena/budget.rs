@@ -5,12 +5,14 @@
 use crate::sync::{AtomicUsize, Ordering};
 use Ordering::Relaxed;
 
-/// After this many cycles nothing of a larger one before them is kept.
+/// After this many cycles nothing of one before them is kept that was larger by more than a little.
 const RECENT: usize = 3;
 /// Figures that differ by no more than this part are alike.
 const ALIKE_PART: usize = 8;
 /// What cycles that are alike do not need any more is forgotten by this part in each: two threads do not need the same twice.
 const FORGOTTEN_PART: usize = 64;
+/// No more than this part is kept beyond what the largest of the recent ones needed.
+const MOST_BEYOND_PART: usize = 16;
 
 /// Pages in use are those of slots that are not free, whatever part of them is live.
 #[derive(Default)]
@@ -66,7 +68,7 @@ impl Budget {
     }
 
     /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more than
-    /// the largest recent one, so that an exception is forgotten soon; of cycles that are alike what the largest needed.
+    /// the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the largest needed.
     ///
     /// Two threads that end cycles at once both take part, which moves the average but harms nothing.
     pub fn end_cycle(&self, in_use: usize) -> usize {
@@ -86,7 +88,7 @@ fn expected(average: usize, most: usize, before: usize) -> usize {
     if average < most - most / ALIKE_PART {
         average
     } else if before - before / ALIKE_PART < most {
-        most.max(before - before / FORGOTTEN_PART)
+        most.max((before - before / FORGOTTEN_PART).min(most + most / MOST_BEYOND_PART))
     } else {
         most
     }

@@ -98,6 +98,8 @@ pub struct Registry {
     used: AtomicU32,
     unused: AtomicU32,
     threads_seen: AtomicU64,
+    /// What each thread may keep back of its live bytes.
+    most_pending: AtomicI64,
 }
 
 impl Registry {
@@ -108,6 +110,7 @@ impl Registry {
             used: AtomicU32::new(0),
             unused: AtomicU32::new(0),
             threads_seen: AtomicU64::new(0),
+            most_pending: AtomicI64::new(0),
         }
     }
 
@@ -129,6 +132,8 @@ impl Registry {
             cursor.number.store(index + 1, Relaxed);
             // Release: pairs with the Acquire in `iter`.
             self.used.store(index + 1, Release);
+            let share = ALL_PENDING_BYTES / i64::from(index + 1);
+            self.most_pending.store(share.clamp(LEAST_PENDING_BYTES, MOST_PENDING_BYTES), Relaxed);
             index
         };
         self.threads_seen.fetch_add(1, Relaxed);
@@ -142,10 +147,11 @@ impl Registry {
         self.unused.store(index + 1, Relaxed);
     }
 
-    /// In a forked child: every cursor but the survivor's is unused; their counters stay.
+    /// In a forked child: every cursor but the survivor's is unused; their counters stay, and the arena counts what is live.
     pub fn keep_only(&self, survivor: Option<u32>) {
         self.unused.store(0, Relaxed);
         for (index, cursor) in self.iter().enumerate() {
+            cursor.pending.store(0, Relaxed);
             if survivor != Some(index as u32) {
                 cursor.current.iter().for_each(|head| head.store(0, Relaxed));
                 self.put(index as u32);
@@ -163,9 +169,11 @@ impl Registry {
     }
 }
 
-/// A thread adds its live bytes to the arena's total when they differ by this much: no shared line on the medium path,
-/// and a total that is exact to this per thread.
-const PENDING_BYTES: i64 = 1 << 20;
+/// A thread adds its live bytes to the arena's total when they differ by more than so much: no shared line on the medium
+/// path. All threads together keep no more back than `ALL_PENDING_BYTES`, unless that were less than the least for each.
+const ALL_PENDING_BYTES: i64 = 16 << 20;
+const LEAST_PENDING_BYTES: i64 = 256 << 10;
+const MOST_PENDING_BYTES: i64 = 1 << 20;
 /// A thread that frees medium blocks looks at what is free each time it has freed so much.
 const LOOK_BYTES: u64 = 256 << 10;
 
@@ -210,7 +218,8 @@ impl Arena {
             None => delta,
             Some(cursor) => {
                 let pending = cursor.pending.load(Relaxed) + delta;
-                if -PENDING_BYTES < pending && pending < PENDING_BYTES {
+                let most = self.cursors.most_pending.load(Relaxed);
+                if -most < pending && pending < most {
                     cursor.pending.store(pending, Relaxed);
                     return;
                 }

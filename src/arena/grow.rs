@@ -25,9 +25,10 @@ impl Arena {
         if used < WORTH_A_MOVE_BYTES || end <= old.bytes() || self.marks_freed() || !self.has_room(bytes) {
             return None;
         }
-        let head = self.take_slot(size::slot_class(end)?)?;
-        let slot = &self.slots[head as usize];
         // Moved pages keep what the kernel was told about huge pages where they come from.
+        let class = size::slot_class(end)?;
+        let head = if self.is_huge(from) { self.take_dense_slot(class) } else { self.take_slot(class) }?;
+        let slot = &self.slots[head as usize];
         let is_alike = self.zone_of(from).start == self.zone_of(head).start;
         match if is_alike { self.take_along(from, head, end) } else { Ok(false) } {
             Ok(true) => {}

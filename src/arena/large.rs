@@ -19,8 +19,14 @@ const _: () = assert!(COLOURS <= u32::BITS as usize);
 /// A block that `realloc` makes smaller keeps its pages, unless it gives up more than this part of what is left.
 const WORTH_CUTTING_PART: usize = 4;
 
-/// A block that leaves no more of its slot untouched than this part of itself lies where huge pages are, whatever its size.
+/// A block that leaves no more of its slot untouched than this part of itself is wanted where huge pages are, whatever its
+/// size.
 const UNTOUCHED_PART: usize = 16;
+
+/// True: a block of so many bytes fills a slot of the class. Under a model checker it lies where spans do.
+fn fills(class: usize, bytes: usize) -> bool {
+    !cfg!(modelled) && size::size_of_class(class) * UNIT - bytes <= bytes / UNTOUCHED_PART
+}
 
 /// Where a block starts in its slot.
 fn colour(head: u32) -> usize {
@@ -46,8 +52,7 @@ impl Arena {
         // A slot starts at a multiple of the unit; only for more than that is there slack to reserve.
         let slack = align.saturating_sub(UNIT);
         let class = size::slot_class(bytes.checked_add(slack)?)?;
-        let is_dense = size::size_of_class(class) * UNIT - bytes <= bytes / UNTOUCHED_PART;
-        let head = if is_dense { self.take_dense_slot(class) } else { self.take_slot(class) }?;
+        let head = if fills(class, bytes) { self.take_dense_slot(class) } else { self.take_slot(class) }?;
         let slot = &self.slots[head as usize];
         let start = self.region.unit_address(head as usize);
         let offset = if align > GRANULE {

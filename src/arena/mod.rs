@@ -59,7 +59,7 @@ pub const SLOT_NODES: usize = size::unless_model(8, 1, 2);
 /// What an arena is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Live bytes it never exceeds.
+    /// Live bytes it does not exceed, but for what threads have not yet reported (cursor.rs).
     pub limit_bytes: usize,
     /// NUMA nodes, 1 to [`SLOT_NODES`].
     pub nodes: usize,
@@ -369,6 +369,7 @@ impl Arena {
         self.for_each_slot(|_, slot| touched += slot.touched.load(Relaxed));
         self.touched.store(touched, Relaxed);
         self.spread.rebuild(self.purged_blocks_bytes());
+        self.live.store(self.live_bytes() as i64, Relaxed);
         // Whoever was giving pages away is gone.
         self.giving.store(0, Relaxed);
     }

@@ -46,8 +46,8 @@ impl Mover {
     }
 }
 
-/// A unit of which no more is touched is not worth a move: most of it would be faulted in all the same, by small pages. It
-/// loses what it has for one that is.
+/// A unit of ordinary pages of which no more is touched is not worth a move: most of it would be faulted in all the same. It
+/// gives them back, and takes a whole unit in their place.
 const FEW_PAGES_BYTES: usize = size::unless_model(UNIT / 2, 0, 0);
 
 /// The slot's addresses were lost to a failed move.
@@ -58,12 +58,15 @@ impl Arena {
     /// at least `bytes`, unless there are too few. What is kept in the slot lies in front of that. The bytes moved.
     pub(super) fn move_in(&self, head: u32, bytes: usize) -> Result<usize, Lost> {
         let slot = &self.slots[head as usize];
-        let first = slot.touched.load(Relaxed).saturating_sub(FEW_PAGES_BYTES).div_ceil(UNIT);
+        let first = slot.touched.load(Relaxed).saturating_sub(self.few_pages(head)).div_ceil(UNIT);
         let wanted = bytes.div_ceil(UNIT).min(slot.units() - first);
         let mut moved = 0;
         for pool in self.pools.iter().rev() {
             while moved < wanted {
                 let Some((donor, touched)) = self.take_resident(pool, FEW_PAGES_BYTES) else { break };
+                if touched % UNIT <= self.few_pages(donor) {
+                    self.purge_behind(donor, touched / UNIT * UNIT);
+                }
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 self.put_giver(donor, touched, End::Back);
                 moved += units;
@@ -76,6 +79,15 @@ impl Arena {
             }
         }
         Ok(moved * UNIT)
+    }
+
+    /// Where one touched byte makes a huge page resident, none are few.
+    fn few_pages(&self, head: u32) -> usize {
+        if self.is_huge(head) {
+            0
+        } else {
+            FEW_PAGES_BYTES
+        }
     }
 
     /// Moves the pages of a slot that the caller holds, from its unit `first` on, to free slots that have room for them.

@@ -15,7 +15,15 @@ const DENSE_POOLS: usize = HUGE_UNITS - 1;
 /// Free slots that a search for one with few pages looks at. They queue at the back.
 const MOST_LOOKED_AT: usize = 256;
 
-/// What it has come to.
+/// What of a pool will do: its front slot as it is, or only with its pages. Where it has none, the zone decides what comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Any,
+    Resident,
+}
+use Which::{Any, Resident};
+
+/// What a search has come to.
 enum Cold {
     Found(u32),
     None,
@@ -45,28 +53,28 @@ impl Arena {
     }
 
     /// An unused slot of the class, `Held` by the caller: the one freed last on this node, else on any other, else a
-    /// new one, else, when there are no addresses left, a free one that is too large.
+    /// resident one among huge pages, else a new one, else, when there are no addresses left, what there is.
     pub(super) fn take_slot(&self, class: usize) -> Option<u32> {
         let here = self.node();
-        self.pop_near(here, |node| self.pool(class, node))
-            .or_else(
-                || if class < DENSE_POOLS { self.pop_near(here, |node| self.dense_pool(class, node)) } else { None },
-            )
+        self.pop_near(here, Any, |node| self.pool(class, node))
+            .or_else(|| self.pop_dense(class, here, Resident))
             .or_else(|| self.carve(class, here))
             .or_else(|| {
-                let mut larger = class + 1..SLOT_CLASSES;
-                larger.find_map(|class| self.pop_near(here, |node| self.pool(class, node)))
+                let mut as_large = class..SLOT_CLASSES;
+                as_large.find_map(|class| {
+                    self.pop_near(here, Any, |node| self.pool(class, node)).or_else(|| self.pop_dense(class, here, Any))
+                })
             })
     }
 
-    /// The same where huge pages are, for what will fill them; pages that are resident elsewhere will do, too.
+    /// The same where huge pages are, for what will fill them; one that is resident elsewhere will do, too.
     pub(super) fn take_dense_slot(&self, class: usize) -> Option<u32> {
         if class >= DENSE_POOLS {
             return self.take_slot(class);
         }
         let here = self.node();
-        self.pop_near(here, |node| self.dense_pool(class, node))
-            .or_else(|| self.pop_near(here, |node| self.pool(class, node)))
+        self.pop_dense(class, here, Any)
+            .or_else(|| self.pop_near(here, Resident, |node| self.pool(class, node)))
             .or_else(|| self.carve_dense(class, here))
             .or_else(|| self.take_slot(class))
     }
@@ -110,25 +118,39 @@ impl Arena {
         self.put_slot(head, if has_few { End::Back } else { End::Front });
     }
 
-    /// Takes a slot from a node's pool, or else from that of the next one.
-    fn pop_near<'a>(&'a self, here: usize, pool: impl Fn(usize) -> &'a SlotList) -> Option<u32> {
-        (0..self.nodes).find_map(|node| self.pop(pool((here + node) % self.nodes), End::Front))
+    /// Takes the front slot of a node's pool, or else of the next one's, if it will do.
+    fn pop_near<'a>(&'a self, here: usize, which: Which, pool: impl Fn(usize) -> &'a SlotList) -> Option<u32> {
+        (0..self.nodes).find_map(|node| self.pop(pool((here + node) % self.nodes), which))
     }
 
-    pub(super) fn pop(&self, pool: &SlotList, end: End) -> Option<u32> {
+    /// The same of small slots among huge pages.
+    fn pop_dense(&self, class: usize, here: usize, which: Which) -> Option<u32> {
+        if class >= DENSE_POOLS {
+            return None;
+        }
+        self.pop_near(here, which, |node| self.dense_pool(class, node))
+    }
+
+    pub(super) fn pop(&self, pool: &SlotList, which: Which) -> Option<u32> {
         // A glance without the lock: an empty pool costs a load. Whoever frees a slot just now is not waited for.
-        if pool.end(end) == 0 {
+        if pool.end(End::Front) == 0 {
             return None;
         }
         let guard = pool.lock.lock();
-        let head = pool.end(end);
-        if head == 0 {
+        let head = pool.end(End::Front);
+        if head == 0 || (which == Resident && !self.is_resident(head)) {
             return None;
         }
         self.hold(pool, head);
         drop(guard);
         self.dump_again(head);
         Some(head)
+    }
+
+    /// True: most of the slot has pages.
+    fn is_resident(&self, head: u32) -> bool {
+        let slot = &self.slots[head as usize];
+        slot.touched.load(Relaxed) * 2 >= slot.bytes()
     }
 
     /// Takes a slot out of its pool, whose lock the caller holds: a child forked before it leaves the count of free bytes

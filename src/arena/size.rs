@@ -57,7 +57,7 @@ pub struct BlockClass {
     pub blocks: u32,
     /// Units of a span.
     pub units: u32,
-    /// `ceil(2^44 / bytes)`: division by multiplication, exact for offsets below 2^23 (the largest span).
+    /// `ceil(2^44 / bytes)`: division by multiplication, exact for offsets below 2^23 (spans are smaller).
     reciprocal: u64,
 }
 

@@ -3,8 +3,8 @@
 
 use core::ops::Deref;
 
-/// A value on a cache line of its own.
-#[repr(align(64))]
+/// A value on a cache line of its own, or on two: some processors have lines of 128 bytes, others fetch two.
+#[repr(align(128))]
 pub struct Apart<T>(pub T);
 
 impl<T> Deref for Apart<T> {

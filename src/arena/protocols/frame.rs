@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::world;
+use crate::arena::pool::Which;
 use crate::arena::region::Region;
 use crate::arena::size::{self, UNIT};
 use crate::arena::slot::{End, State};
@@ -12,7 +13,7 @@ use crate::sync::Ordering::Relaxed;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 
-/// Bytes of a small block (two to a span of one unit), and of a medium one (two to a span of three units).
+/// Bytes of a small block, and of a medium one: two of either to a span of one unit.
 pub const SMALL: usize = 256 << 10;
 pub const MEDIUM: usize = 1 << 20;
 /// Bytes of a block with a slot of its own: one unit, or four.
@@ -38,7 +39,9 @@ pub fn arena() -> Rc<Arena> {
 
 /// An atomic that does not begin with zero must be known before there are threads: here, and where the arena moves to.
 pub fn know(arena: &Arena) {
-    arena.zones.iter().for_each(|zone| assert_eq!(zone.next.load(Relaxed), zone.start));
+    for zone in &arena.zones {
+        assert_eq!([zone.next.load(Relaxed), zone.unusable.load(Relaxed)], [zone.start; 2]);
+    }
 }
 
 /// An arena, a cursor, and the two blocks of its span, which hold 1 and 2.
@@ -140,7 +143,7 @@ impl Arena {
     }
 
     fn use_slot(&self, prepare: impl FnOnce(u32)) {
-        let Some(head) = self.pop(self.pool(0, 0), End::Front) else { return };
+        let Some(head) = self.pop(self.pool(0, 0), Which::Any) else { return };
         prepare(head);
         let (slot, start) = (&self.slots[head as usize], self.region.unit_address(head as usize));
         let found = world::read(start);
@@ -171,7 +174,7 @@ impl Arena {
             touched += slot.touched.load(Relaxed);
         });
         assert_eq!(self.free_resident_bytes(), touched);
-        let pooled = self.pools.iter().map(|pool| std::iter::from_fn(|| self.pop(pool, End::Front)).count());
+        let pooled = self.pools.iter().map(|pool| std::iter::from_fn(|| self.pop(pool, Which::Any)).count());
         assert_eq!(pooled.sum::<usize>(), slots);
     }
 

@@ -31,7 +31,7 @@ pub(super) use ensure;
 const MOST_LIVE_BYTES: usize = 192 << 20;
 /// Operations between two looks at everything. One more is taken at the end.
 const LOOK_EVERY: usize = 16;
-/// What threads may have counted without telling the arena, each: see `PENDING_BYTES`.
+/// What threads may have counted without telling the arena, each: see `MOST_PENDING_BYTES`.
 pub const PENDING_BYTES: usize = 1 << 20;
 
 pub struct Machine {
