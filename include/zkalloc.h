@@ -75,8 +75,8 @@ typedef struct zk_stats {
      */
     uint64_t live_bytes;
     /**
-     * The most there were at once, to within 16 MiB, or 256 KiB for each thread of more than 64: threads report what they
-     * hold in steps.
+     * The most there were at once, to about 16 MiB, or 256 KiB for each thread where more than 64 run: threads report
+     * what they hold in steps.
      */
     uint64_t peak_live_bytes;
     /**

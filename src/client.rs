@@ -202,7 +202,7 @@ stats! {
     arena_frees: "Arena blocks freed.";
     live_blocks: "Arena blocks alive.";
     live_bytes: "Usable bytes of the arena blocks alive.";
-    peak_live_bytes: "The most `live_bytes` has been.";
+    peak_live_bytes: "The most `live_bytes` has been, to about 16 MiB (see zkalloc.h).";
     resident_bytes: "Bytes of the arena that occupy memory.";
     reserved_bytes: "Bytes of address space reserved.";
     reused_bytes: "Bytes served from pages that were used before.";

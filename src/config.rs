@@ -92,7 +92,7 @@ pub const OPTIONS: [Opt; 13] = [
         default: 8,
         default_text: "8",
         meaning: "arena limit per processor, in GiB (1 to 65536): live bytes stay below this times (processors the \
-                  process may run on + 4), to within 16 MiB, or 256 KiB for each thread of more than 64; requests \
+                  process may run on + 4), to about 16 MiB, or 256 KiB for each thread where more than 64 run; requests \
                   beyond it go to the next allocator and are counted",
     },
     Opt {

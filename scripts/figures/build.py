@@ -64,7 +64,7 @@ def rust_benches() -> str:
 
 def sha256(path: str) -> str:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def existing(path: str, variable: str) -> str:

@@ -56,7 +56,7 @@ def options(arguments: list) -> argparse.Namespace:
 
 
 def prepared(chosen: argparse.Namespace) -> tuple:
-    """The arms, each of them seen to serve, and their versions; what cannot be had is said and left out."""
+    """The arms, each of them seen to serve, and what they are; what cannot be had is said and left out."""
     arms, left_out = ready(chosen.contenders)
     serving, versions = [], {}
     for arm in arms:
@@ -70,7 +70,11 @@ def prepared(chosen: argparse.Namespace) -> tuple:
     if any(bench.name == "programs" for bench in chosen.benches):
         build.packages([program.needed for program in PROGRAMS.values()])
     build.programs("touch", *(bench.name for bench in chosen.benches if bench.name != "rust"))
-    return serving, versions
+    missing = [name for name in ("glibc", "libzkalloc") if chosen.docs and name not in versions]
+    if missing:
+        raise Failure(f"--docs: without {missing[0]} there is nothing to show: {left_out[missing[0]]}")
+    sums = {arm.name: build.sha256(arm.library) for arm in serving if arm.side == "ours"}
+    return serving, {"versions": versions, "left_out": left_out, "library_sha256": sums.get("libzkalloc", "")}
 
 
 def with_protections(bench: Bench, arms: list) -> list:
@@ -132,7 +136,8 @@ def means(runs: dict) -> str:
 
 def run(chosen: argparse.Namespace) -> int:
     os.makedirs(RESULTS, exist_ok=True)
-    arms, versions = prepared(chosen)
+    published = report.published() if chosen.docs else {}
+    arms, what = prepared(chosen)
     peers = [arm.name for arm in arms if arm.side == "peer"]
     print(machine.in_words(machine.read()))
     for bench in chosen.benches:
@@ -145,18 +150,13 @@ def run(chosen: argparse.Namespace) -> int:
                       f"x{figure['to_glibc']:.2f} glibc  x{figure['to_best_peer']:.2f} best peer", flush=True)
         if bench.name == "programs":
             print(means(runs), flush=True)
-        result = {
-            "machine": on,
-            "rounds": chosen.rounds,
-            "quick": chosen.quick,
-            "library_sha256": next(build.sha256(arm.library) for arm in arms if arm.side == "ours"),
-            "versions": versions,
-            "runs": runs,
-        }
+        result = {"machine": on, "rounds": chosen.rounds, "quick": chosen.quick} | what | {"runs": runs}
         name = f"{bench.name}-quick" if chosen.quick else bench.name
         write(os.path.join(RESULTS, f"{name}.json"), json.dumps(result, indent=1) + "\n")
         if chosen.docs:
-            print(f"bench: written to {os.path.relpath(report.publish({bench.name: result}), build.ROOT)}", file=sys.stderr)
+            published[bench.name] = result
+            page = report.publish(published)
+            print(f"bench: written to {os.path.relpath(page, build.ROOT)} and .json", file=sys.stderr)
     return 0
 
 

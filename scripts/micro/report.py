@@ -8,6 +8,7 @@ import build
 import machine
 from benches import BENCHES
 from text import markdown_table, number, share, write
+from trouble import Failure
 
 DOCS = os.path.join(build.ROOT, "docs")
 # Benchmark, how its blocks go, and the threads from which on throughput is to be at least the best peer's.
@@ -15,22 +16,27 @@ WANTED = [("medium", "own", 2), ("medium", "hand", 2), ("buffers", "", 1)]
 HEADER = ["", "glibc, ns", "best peer", "its ns", "libzkalloc, ns", "x glibc", "x best peer"]
 
 
-def publish(results: dict, directory: str = DOCS) -> str:
-    """Benchmark to its result; what is not among them stays as it was published. The path of the page."""
+def published(directory: str = DOCS) -> dict:
+    """Benchmark to the result that was published last."""
     path = os.path.join(directory, "micro.json")
-    every = published(path) | results
-    every = {bench.name: every[bench.name] for bench in BENCHES if bench.name in every}
-    write(path, json.dumps(every, indent=1) + "\n")
-    page = os.path.join(directory, "micro.md")
-    write(page, markdown(every))
-    return page
-
-
-def published(path: str) -> dict:
     if not os.path.exists(path):
         return {}
     with open(path) as file:
-        return json.load(file)
+        try:
+            every = json.load(file)
+            markdown(every)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Failure(f"{path}: not what this script has written ({error!r}): take it back, or remove it") from error
+    return every
+
+
+def publish(results: dict, directory: str = DOCS) -> str:
+    """Benchmark to its result, of all that are to be shown. The path of the page."""
+    every = {bench.name: results[bench.name] for bench in BENCHES if bench.name in results}
+    text, page = markdown(every), os.path.join(directory, "micro.md")
+    write(os.path.join(directory, "micro.json"), json.dumps(every, indent=1) + "\n")
+    write(page, text)
+    return page
 
 
 def markdown(every: dict) -> str:
@@ -72,7 +78,7 @@ def section(name: str, what: str, result: dict) -> str:
         f"{machine.in_words(result['machine'])}. Library: SHA-256 {result['library_sha256'][:16]}.",
         markdown_table(HEADER, rows),
         *([markdown_table(["", "ns", "x glibc", "x best peer"], extra)] if extra else []),
-        f"Versions: {versions}.",
+        f"Versions: {versions}." + "".join(f" Left out: {arm}: {why}." for arm, why in result["left_out"].items()),
     ])
 
 

@@ -11,6 +11,7 @@ import build  # noqa: E402
 import report  # noqa: E402
 from arm import GLIBC, Arm  # noqa: E402
 from benches import BENCHES, each, nanoseconds  # noqa: E402
+from trouble import Failure  # noqa: E402
 from main import ALLOCATORS, compared, means, measured, options, with_protections  # noqa: E402
 
 
@@ -52,7 +53,7 @@ class Page(unittest.TestCase):
         figures = {"glibc": 200.0, "a": 100.0, "libzkalloc": ours, "libzkalloc-wipe": 80.0}
         on = {"kernel": "6", "cpu": "x", "cores": 2, "memory_gib": 24, "thp": "madvise", "load_before": 0.0}
         return {"machine": on, "rounds": 2, "quick": False, "library_sha256": "f" * 64, "versions": {"glibc": "2.36"},
-                "runs": {run: compared(figures, ["glibc", "a"]) for run in runs}}
+                "left_out": {"b": "no compiler"}, "runs": {run: compared(figures, ["glibc", "a"]) for run in runs}}
 
     def test_what_is_wanted_counts_the_threads_that_it_is_wanted_of(self):
         rows = report.wanted({"medium": self.result("1 own", "2 own", "8 own", "2 hand"), "buffers": self.result("1", ours=120)})
@@ -68,10 +69,17 @@ class Page(unittest.TestCase):
 
     def test_what_was_not_measured_stays(self):
         with tempfile.TemporaryDirectory() as directory:
+            self.assertEqual(report.published(directory), {})
             report.publish({"medium": self.result("2 own")}, directory)
-            page = report.publish({"small": self.result("")}, directory)
+            page = report.publish(report.published(directory) | {"small": self.result("")}, directory)
             with open(page) as file:
                 text = file.read()
+            for bad in ("{", "[]", '{"medium": {}}'):
+                with open(os.path.join(directory, "micro.json"), "w") as file:
+                    file.write(bad)
+                with self.assertRaisesRegex(Failure, "micro.json: not what"):
+                    report.published(directory)
+        self.assertIn("Left out: b: no compiler.", text)
         self.assertLess(text.index("## small"), text.index("## medium"))
         self.assertIn("| 2 own, libzkalloc-wipe |", text)
 

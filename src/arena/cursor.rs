@@ -170,7 +170,7 @@ impl Registry {
 }
 
 /// A thread adds its live bytes to the arena's total when they differ by more than so much: no shared line on the medium
-/// path. All threads together keep no more back than `ALL_PENDING_BYTES`, unless that were less than the least for each.
+/// path. All threads together keep back about `ALL_PENDING_BYTES` at most, or the least for each where that is more.
 const ALL_PENDING_BYTES: i64 = 16 << 20;
 const LEAST_PENDING_BYTES: i64 = 256 << 10;
 const MOST_PENDING_BYTES: i64 = 1 << 20;

@@ -34,7 +34,7 @@ impl Arena {
             Ok(true) => {}
             Ok(false) => {
                 slot.set_word(slot.word().with_state(State::Limbo));
-                self.put_slot(head, super::slot::End::Front);
+                self.put_emptied(head);
                 return None;
             }
             Err(Lost) => {

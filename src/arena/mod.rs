@@ -59,7 +59,7 @@ pub const SLOT_NODES: usize = size::unless_model(8, 1, 2);
 /// What an arena is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Live bytes it does not exceed, but for what threads have not yet reported (cursor.rs).
+    /// Live bytes it does not exceed by more than what threads have not yet reported (cursor.rs), or ask for at once.
     pub limit_bytes: usize,
     /// NUMA nodes, 1 to [`SLOT_NODES`].
     pub nodes: usize,

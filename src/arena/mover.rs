@@ -46,7 +46,7 @@ impl Mover {
     }
 }
 
-/// A unit of ordinary pages of which no more is touched is not worth a move: most of it would be faulted in all the same. It
+/// A unit of small pages of which no more is touched is not worth a move: most of it would be faulted in all the same. It
 /// gives them back, and takes a whole unit in their place.
 const FEW_PAGES_BYTES: usize = size::unless_model(UNIT / 2, 0, 0);
 
@@ -55,35 +55,40 @@ pub struct Lost;
 
 impl Arena {
     /// Moves whole units with pages from free slots into a slot that the caller holds, from its first unit with few pages on:
-    /// at least `bytes`, unless there are too few. What is kept in the slot lies in front of that. The bytes moved.
+    /// at least `bytes`, unless there are too few. What is kept in the slot lies in front of that. The bytes moved, and given
+    /// back: what the last unit of a donor has, if that is little.
     pub(super) fn move_in(&self, head: u32, bytes: usize) -> Result<usize, Lost> {
         let slot = &self.slots[head as usize];
         let first = slot.touched.load(Relaxed).saturating_sub(self.few_pages(head)).div_ceil(UNIT);
         let wanted = bytes.div_ceil(UNIT).min(slot.units() - first);
-        let mut moved = 0;
+        let (mut moved, mut given) = (0, 0);
+        if self.mover.refused.load(Relaxed) {
+            return Ok(0);
+        }
         for pool in self.pools.iter().rev() {
-            while moved < wanted {
+            while moved < wanted && given < bytes {
                 let Some((donor, touched)) = self.take_resident(pool, FEW_PAGES_BYTES) else { break };
                 if touched % UNIT <= self.few_pages(donor) {
-                    self.purge_behind(donor, touched / UNIT * UNIT);
+                    given += self.purge_behind(donor, touched / UNIT * UNIT);
                 }
                 let (units, end) = self.move_from(donor, head, first + moved, wanted - moved);
                 self.put_giver(donor, touched, End::Back);
                 moved += units;
+                given += units * UNIT;
                 self.count_moved(units * UNIT);
                 match end {
                     Move::Done => {}
-                    Move::Refused => return Ok(moved * UNIT),
+                    Move::Refused => return Ok(given),
                     Move::Lost => return Err(Lost),
                 }
             }
         }
-        Ok(moved * UNIT)
+        Ok(given)
     }
 
-    /// Where one touched byte makes a huge page resident, none are few.
+    /// Where pages are huge, none are few.
     fn few_pages(&self, head: u32) -> usize {
-        if self.is_huge(head) {
+        if self.has_huge_pages(head) {
             0
         } else {
             FEW_PAGES_BYTES

@@ -53,15 +53,17 @@ impl Arena {
     }
 
     /// An unused slot of the class, `Held` by the caller: the one freed last on this node, else on any other, else a
-    /// resident one among huge pages, else a new one, else, when there are no addresses left, what there is.
+    /// resident one among huge pages, else a new one, else, when the zone has no addresses left, what there is.
     pub(super) fn take_slot(&self, class: usize) -> Option<u32> {
         let here = self.node();
         self.pop_near(here, Any, |node| self.pool(class, node))
             .or_else(|| self.pop_dense(class, here, Resident))
             .or_else(|| self.carve(class, here))
+            .or_else(|| self.pop_dense(class, here, Any))
+            .or_else(|| self.carve_elsewhere(class, here))
             .or_else(|| {
-                let mut as_large = class..SLOT_CLASSES;
-                as_large.find_map(|class| {
+                let mut larger = class + 1..SLOT_CLASSES;
+                larger.find_map(|class| {
                     self.pop_near(here, Any, |node| self.pool(class, node)).or_else(|| self.pop_dense(class, here, Any))
                 })
             })
@@ -112,7 +114,7 @@ impl Arena {
         Cold::MayBeThere
     }
 
-    /// Queues the slot of a span that ended: where few pages are looked for, if it has few.
+    /// Queues a slot that was used: where few pages are looked for, if it has few.
     pub(super) fn put_emptied(&self, head: u32) {
         let has_few = FEW_BYTES > 0 && self.slots[head as usize].touched.load(Relaxed) <= FEW_BYTES;
         self.put_slot(head, if has_few { End::Back } else { End::Front });
@@ -150,7 +152,7 @@ impl Arena {
     /// True: most of the slot has pages.
     fn is_resident(&self, head: u32) -> bool {
         let slot = &self.slots[head as usize];
-        slot.touched.load(Relaxed) * 2 >= slot.bytes()
+        self.resident_in(head, slot.touched.load(Relaxed)) * 2 >= slot.bytes()
     }
 
     /// Takes a slot out of its pool, whose lock the caller holds: a child forked before it leaves the count of free bytes

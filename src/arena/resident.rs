@@ -4,7 +4,6 @@
 use super::size::UNIT;
 use super::slot::State;
 use super::Arena;
-use crate::platform::HugePages;
 use crate::sync::Ordering::Relaxed;
 
 impl Arena {
@@ -31,7 +30,7 @@ impl Arena {
 
     /// How much of a slot may be resident when so much was touched: where huge pages are, whole ones.
     pub(super) fn resident_in(&self, head: u32, touched: usize) -> usize {
-        if self.zone_of(head).huge == Some(HugePages::Prefer) {
+        if self.has_huge_pages(head) {
             touched.next_multiple_of(UNIT)
         } else {
             touched

@@ -415,3 +415,21 @@ fn a_thread_that_ends_leaves_an_exact_count_of_live_bytes() {
     arena.leave_thread(cursor.unwrap());
     assert_eq!(arena.live.load(Ordering::Relaxed), block.usable as i64);
 }
+
+/// When the zone of small slots is used up, what lies in the other one is used again before more is taken there.
+#[test]
+fn a_zone_that_is_used_up_takes_no_more_of_the_other_in_each_cycle() {
+    let region = Region::reserve_for_test(256 << 20).expect("address space");
+    let options = Options { limit_bytes: usize::MAX, nodes: 1, huge_large: None, huge_small: None };
+    let arena = Arena::new(region, &options);
+    let mut carved = Vec::new();
+    for _ in 0..4 {
+        let blocks: Vec<usize> = (0..60).map(|_| arena.allocate(None, 3 << 19, 1).expect("room").address).collect();
+        blocks.into_iter().for_each(|block| assert!(arena.release(None, block).is_ok()));
+        arena.trim(0);
+        carved.push(arena.carved_units());
+    }
+    assert_eq!(carved, [60; 4]);
+    assert!(arena.allocate(None, 8 << 20, 1).is_some());
+    arena.region.discard();
+}

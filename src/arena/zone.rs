@@ -23,6 +23,10 @@ pub struct Zone {
 /// is then at most a quarter of the block.
 pub const HUGE_UNITS: usize = 4;
 
+fn zone_of_class(class: usize) -> usize {
+    usize::from(size::size_of_class(class) >= HUGE_UNITS)
+}
+
 impl Zone {
     pub fn new(start: u32, end: u32, huge: Option<HugePages>) -> Self {
         Self { start, end, huge, next: AtomicU32::new(start), unusable: AtomicU32::new(start) }
@@ -30,23 +34,24 @@ impl Zone {
 }
 
 impl Arena {
+    /// A new slot, in the zone of its class.
     pub(super) fn carve(&self, class: usize, node: usize) -> Option<u32> {
-        let units = size::size_of_class(class);
-        self.carve_first_from(usize::from(units >= HUGE_UNITS), units, node)
+        self.carve_from(&self.zones[zone_of_class(class)], class, node)
     }
 
-    /// A slot where huge pages are, whatever its size.
+    /// The same in the other zone: when their own is used up, and free slots too.
+    pub(super) fn carve_elsewhere(&self, class: usize, node: usize) -> Option<u32> {
+        self.carve_from(&self.zones[1 - zone_of_class(class)], class, node)
+    }
+
+    /// The same where huge pages are, whatever the size.
     pub(super) fn carve_dense(&self, class: usize, node: usize) -> Option<u32> {
-        self.carve_first_from(1, size::size_of_class(class), node)
+        self.carve_from(&self.zones[1], class, node)
     }
 
-    fn carve_first_from(&self, first: usize, units: usize, node: usize) -> Option<u32> {
+    fn carve_from(&self, zone: &Zone, class: usize, node: usize) -> Option<u32> {
+        let units = size::size_of_class(class);
         let _guard = self.frontier.lock();
-        self.carve_from(&self.zones[first], units, node)
-            .or_else(|| self.carve_from(&self.zones[1 - first], units, node))
-    }
-
-    fn carve_from(&self, zone: &Zone, units: usize, node: usize) -> Option<u32> {
         let head = zone.next.load(Relaxed) as usize;
         let end = head.checked_add(units).filter(|&end| end <= zone.end as usize)?;
         let usable = zone.unusable.load(Relaxed) as usize;
@@ -69,6 +74,11 @@ impl Arena {
 
     pub(super) fn zone_of(&self, unit: u32) -> &Zone {
         &self.zones[usize::from(self.is_huge(unit))]
+    }
+
+    /// True: one touched byte makes a unit of the slot resident.
+    pub(super) fn has_huge_pages(&self, head: u32) -> bool {
+        self.zone_of(head).huge == Some(HugePages::Prefer)
     }
 
     /// True: the slot lies where huge pages are wanted.

@@ -25,8 +25,8 @@ pub struct zk_stats {
     pub live_blocks: u64,
     /// Bytes of these.
     pub live_bytes: u64,
-    /// The most there were at once, to within 16 MiB, or 256 KiB for each thread of more than 64: threads report what they
-    /// hold in steps.
+    /// The most there were at once, to about 16 MiB, or 256 KiB for each thread where more than 64 run: threads report
+    /// what they hold in steps.
     pub peak_live_bytes: u64,
     /// Bytes of the arena that are in memory, as far as the library can know: at most this. A page that was only ever read
     /// counts, since `mincore` counts the system's page of zeroes.

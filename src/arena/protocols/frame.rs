@@ -13,7 +13,7 @@ use crate::sync::Ordering::Relaxed;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 
-/// Bytes of a small block, and of a medium one: two of either to a span of one unit.
+/// Bytes of a small block, and of a medium one: two of either to a span of one unit (under shuttle four of the small ones).
 pub const SMALL: usize = 256 << 10;
 pub const MEDIUM: usize = 1 << 20;
 /// Bytes of a block with a slot of its own: one unit, or four.
