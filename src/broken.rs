@@ -168,6 +168,8 @@ protections! {
     Retain = "retain";
     /// I8: the next block has memory given back that was faulted in ahead of it.
     Prefault = "prefault";
+    /// I8: pages count as the program's while they are faulted in ahead: a search for dead ones has all of them given back.
+    PrefaultInUse = "prefault-in-use";
     /// I8: a cgroup's limit is not looked at.
     CgroupLimit = "cgroup-limit";
     /// I8: memory pressure gives nothing back.

@@ -1,7 +1,8 @@
 /* Memory goes back to the system, and what went back, or could not, is known to calloc.
  *
  * Usage: give_back medium | light | computing | child | signals | during-trim | prefault | prefault-idle | prefault-option |
- *                  prefault-kept | locked | pinned | parallel */
+ *                  prefault-kept | prefault-busy | locked | pinned |
+ *                  parallel */
 #include "check.h"
 #include "deny.h"
 #include <dirent.h>
@@ -234,6 +235,30 @@ static void prefault_kept(void) {
     free(first);
 }
 
+/* A program that goes on meanwhile: what is faulted in for it are no dead pages of its blocks. */
+static void prefault_busy(void) {
+    enum { BLOCKS = 200 };
+    static void *blocks[BLOCKS];
+    size_t wanted = 2048 * MIB, most = 0, now = 0;
+    int count = 0;
+    CHECK(zk_prefault(wanted) == 0);
+    /* Until all of it is there, or much of it has gone again. */
+    for (uint64_t end = now_ms() + 10 * WAIT_MS; now_ms() < end && now < wanted && now + 256 * MIB > most;) {
+        now = resident_bytes();
+        most = now > most ? now : most;
+        if (count < BLOCKS) {
+            blocks[count++] = malloc(2 * MIB);
+        }
+        usleep(1000);
+    }
+    /* A search that was asked for meanwhile begins now. */
+    usleep(500 * 1000);
+    CHECK(resident_bytes() >= wanted - 64 * MIB);
+    while (count > 0) {
+        free(blocks[--count]);
+    }
+}
+
 /* Faulting memory in takes threads where there is much of it, and nobody waits for it. */
 static void parallel(void) {
     size_t wanted = 2048 * MIB;
@@ -344,6 +369,8 @@ int main(int argc, char **argv) {
         computing();
     } else if (strcmp(name, "signals") == 0) {
         signals();
+    } else if (strcmp(name, "prefault-busy") == 0) {
+        prefault_busy();
     } else if (strcmp(name, "parallel") == 0) {
         parallel();
     } else if (strcmp(name, "pinned") == 0) {

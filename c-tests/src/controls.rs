@@ -552,6 +552,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "prefault", "give_back.c")
     },
     Control {
+        args: &["prefault-busy"],
+        env: NO_DECAY,
+        without: CheckFails("resident_bytes() >= wanted - 64 * MIB"),
+        ..Control::new("I8", "prefault-in-use", "give_back.c")
+    },
+    Control {
         args: &["volume", "64"],
         without: Exits(1, "an open phase:"),
         ..Control::new("I8", "surplus", "resident.c")

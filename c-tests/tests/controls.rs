@@ -100,6 +100,7 @@ controls! {
     i8_budget = "budget";
     i8_retain = "retain";
     i8_prefault = "prefault";
+    i8_prefault_in_use = "prefault-in-use";
     i8_cgroup_limit = "cgroup-limit";
     i8_pressure = "pressure";
     i8_core_dump = "core-dump";

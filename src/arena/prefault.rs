@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::size::{self, UNIT};
-use super::slot::{End, State};
+use super::slot::{End, Slot, State};
 use super::Arena;
 use crate::broken::{self, Broken};
 use crate::platform;
@@ -50,7 +50,9 @@ impl Arena {
             return false;
         }
         let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return false };
-        self.slots[head as usize].set_holes();
+        let slot = &self.slots[head as usize];
+        slot.set_holes();
+        self.giving.fetch_add(slot.touched.load(Relaxed), Relaxed);
         job.head.store(head, Relaxed);
         job.next.store(0, Relaxed);
         job.end.store(0, Relaxed);
@@ -74,23 +76,32 @@ impl Arena {
             }
             job.end.fetch_max(unit + 1, Relaxed);
             if began {
-                self.touch(&self.slots[head as usize], (unit + 1) * UNIT);
+                self.note_prefaulted(&self.slots[head as usize], (unit + 1) * UNIT);
             }
         }
+    }
+
+    /// So much of a slot is resident, and in nobody's use: the pages are no dead ones of the program's, either.
+    fn note_prefaulted(&self, slot: &Slot, end: usize) {
+        if !broken::is(Broken::PrefaultInUse) {
+            self.giving.fetch_add(end.saturating_sub(slot.touched.load(Relaxed)), Relaxed);
+        }
+        self.touch(slot, end);
     }
 
     /// Nobody takes part any more. The bytes that are resident now.
     pub fn end_prefault(&self, job: &Prefault) -> usize {
         let head = job.head.load(Relaxed);
         let slot = &self.slots[head as usize];
-        self.touch(slot, job.end.load(Relaxed) * UNIT);
+        self.note_prefaulted(slot, job.end.load(Relaxed) * UNIT);
         let resident = slot.touched.load(Relaxed);
         if !broken::is(Broken::Prefault) {
             // It counts as needed in this cycle: the first block to come would have most of it given back otherwise.
-            self.budget.note(self.in_use());
+            self.budget.note(self.in_use() + resident);
         }
         slot.set_word(slot.word().with_state(State::Limbo));
         self.put_slot(head, End::Back);
+        self.giving.fetch_sub(resident, Relaxed);
         resident
     }
 }
