@@ -127,7 +127,7 @@ pub struct Arena {
     low: AtomicI64,
     /// Touched bytes of the slots in the pools.
     free_resident: Apart<AtomicUsize>,
-    /// Touched bytes of free slots that give pages away just now: in no pool, and not in use either.
+    /// Touched bytes of free slots that give pages away just now, or are being faulted in: in no pool, and not in use either.
     giving: AtomicUsize,
     /// The sum of `Slot::touched`.
     touched: Apart<AtomicUsize>,

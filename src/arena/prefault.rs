@@ -52,7 +52,7 @@ impl Arena {
         let Some(head) = size::slot_class(bytes).and_then(|class| self.take_slot(class)) else { return false };
         let slot = &self.slots[head as usize];
         slot.set_holes();
-        self.giving.fetch_add(slot.touched.load(Relaxed), Relaxed);
+        self.note_nobodys(|giving| giving.fetch_add(slot.touched.load(Relaxed), Relaxed));
         job.head.store(head, Relaxed);
         job.next.store(0, Relaxed);
         job.end.store(0, Relaxed);
@@ -83,10 +83,14 @@ impl Arena {
 
     /// So much of a slot is resident, and in nobody's use: the pages are no dead ones of the program's, either.
     fn note_prefaulted(&self, slot: &Slot, end: usize) {
-        if !broken::is(Broken::PrefaultInUse) {
-            self.giving.fetch_add(end.saturating_sub(slot.touched.load(Relaxed)), Relaxed);
-        }
+        self.note_nobodys(|giving| giving.fetch_add(end.saturating_sub(slot.touched.load(Relaxed)), Relaxed));
         self.touch(slot, end);
+    }
+
+    fn note_nobodys(&self, change: impl FnOnce(&AtomicUsize) -> usize) {
+        if !broken::is(Broken::PrefaultInUse) {
+            change(&self.giving);
+        }
     }
 
     /// Nobody takes part any more. The bytes that are resident now.
@@ -101,7 +105,7 @@ impl Arena {
         }
         slot.set_word(slot.word().with_state(State::Limbo));
         self.put_slot(head, End::Back);
-        self.giving.fetch_sub(resident, Relaxed);
+        self.note_nobodys(|giving| giving.fetch_sub(resident, Relaxed));
         resident
     }
 }

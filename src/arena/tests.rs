@@ -433,3 +433,16 @@ fn a_zone_that_is_used_up_takes_no_more_of_the_other_in_each_cycle() {
     assert!(arena.allocate(None, 8 << 20, 1).is_some());
     arena.region.discard();
 }
+
+#[test]
+fn what_is_being_faulted_in_is_in_nobodys_use() {
+    let arena = arena(1);
+    let job = prefault::Prefault::new();
+    for bytes in [16 << 20, 24 << 20] {
+        assert!(arena.begin_prefault(&job, bytes));
+        arena.take_part(&job, true);
+        assert_eq!((arena.touched_bytes() >= bytes, arena.in_use()), (true, 0));
+        assert_eq!(arena.end_prefault(&job), bytes);
+        assert_eq!((arena.in_use(), arena.giving.load(Ordering::Relaxed)), (0, 0));
+    }
+}
