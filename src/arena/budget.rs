@@ -68,8 +68,8 @@ impl Budget {
     }
 
     /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more than
-    /// the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the largest needed, and a little of what earlier ones
-    /// did.
+    /// the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the largest needed, and
+    /// a little of what earlier ones did.
     ///
     /// Two threads that end cycles at once both take part, which moves the average but harms nothing.
     pub fn end_cycle(&self, in_use: usize) -> usize {
