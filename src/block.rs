@@ -44,9 +44,9 @@ impl Block {
     }
 }
 
-/// From this size on zeroes go past the caches: the line that is overwritten need not be read first, and what the program
-/// has in its caches stays there (docs/decisions/0006-growth-and-zeroing.md).
-const STREAM_MIN_BYTES: usize = 1 << 20;
+/// From this size on zeroes go past the caches: the line that is overwritten need not be read first. A smaller block is
+/// still there when the program uses it (docs/decisions/0006-growth-and-zeroing.md).
+const STREAM_MIN_BYTES: usize = 16 << 20;
 
 /// # Safety
 /// `start` is a multiple of 64, and the `bytes` from there on are the caller's.

@@ -3,7 +3,7 @@
 #include "check.h"
 #include <malloc.h>
 
-static const size_t SIZES[] = {0, 1, 100, 4095, 4096, 4097, 64 * KIB, MIB - 1, MIB, MIB + 1, 5 * MIB};
+static const size_t SIZES[] = {0, 1, 100, 4095, 4096, 4097, 64 * KIB, MIB - 1, MIB, MIB + 1, 5 * MIB, 17 * MIB + 1};
 #define COUNT (sizeof SIZES / sizeof SIZES[0])
 
 static void calloc_zeroes_recycled_memory(void) {
