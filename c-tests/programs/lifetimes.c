@@ -1,4 +1,4 @@
-/* Random lifetimes and sizes on eight threads: what is resident stays near what is live, without a trim.
+/* Random lifetimes and sizes on eight threads: what is resident stays near what was live in the last 50 ms, without a trim.
  *
  * Usage: lifetimes SECONDS MIB [starved|shifting]
  * The most that is live at once.
@@ -17,9 +17,17 @@
 enum { CHURNERS = 8, ENTRIES = 4096 };
 static void *_Atomic table[ENTRIES];
 static _Atomic size_t held_bytes, asked_bytes;
+/* The most that was live since somebody last looked. */
+static _Atomic size_t most_held_bytes;
 static _Atomic int is_over;
 static size_t most_bytes;
 static int shifts;
+
+static void hold(size_t bytes) {
+    size_t now = held_bytes += bytes, most = most_held_bytes;
+    while (most < now && !atomic_compare_exchange_weak(&most_held_bytes, &most, now)) {
+    }
+}
 
 static void drop(void *block) {
     if (block) {
@@ -45,7 +53,7 @@ static void *churn(void *seed) {
             block = malloc(bytes);
             CHECK(block != NULL);
             /* Live from here on, not from when it is written: other threads look at the sum meanwhile. */
-            held_bytes += malloc_usable_size(block);
+            hold(malloc_usable_size(block));
             memset(block, 1, bytes);
         }
         asked_bytes -= bytes;
@@ -99,9 +107,9 @@ int main(int argc, char **argv) {
     size_t worst = 0, worst_live = 1, most_resident = 0;
     for (int i = 0; i < atoi(argv[1]) * 20; i++) {
         sleep_ms(50);
-        /* What was live just before or just after: both move on meanwhile. */
-        size_t live = held_bytes, now = resident_bytes(), after = held_bytes;
-        live = live > after ? live : after;
+        /* A block of half of all that is live may have died just now: what is resident has the time between two looks to
+         * follow. */
+        size_t now = resident_bytes(), live = atomic_exchange(&most_held_bytes, held_bytes);
         most_resident = now > most_resident ? now : most_resident;
         if (now * (2 * worst_live + 64 * MIB) > worst * (2 * live + 64 * MIB)) {
             worst = now, worst_live = live;
