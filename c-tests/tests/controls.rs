@@ -1,5 +1,5 @@
 //! Negative controls: each program that shows a promise passes with the shipped library, and fails, in the way that it
-//! should, with a build that leaves the protection behind that promise out. Slow machines: a hang takes 15 s to be one.
+//! should, with a build that leaves the protection behind that promise out.
 
 use c_tests::{broken_library, Build, Control, Ending, CONTROLS};
 use std::collections::BTreeSet;
