@@ -55,37 +55,3 @@ impl<S: Statement> System for Plonky3<S> {
         digest::serialize(proof)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn proves_the_same_twice<S: Statement>() {
-        let [first, second] = [(); 2].map(|()| {
-            let proof = S::prove(8).unwrap();
-            S::verify(&proof).unwrap();
-            crate::digest::of(&proof).unwrap().sha256
-        });
-        assert_eq!(first, second);
-    }
-
-    #[test]
-    fn keccak() {
-        proves_the_same_twice::<Keccak>();
-    }
-
-    #[test]
-    fn poseidon1_babybear() {
-        proves_the_same_twice::<Poseidon1BabyBear>();
-    }
-
-    #[test]
-    fn poseidon2_koalabear() {
-        proves_the_same_twice::<Poseidon2KoalaBear>();
-    }
-
-    #[test]
-    fn poseidon2_babybear_zk() {
-        proves_the_same_twice::<Poseidon2BabyBearZk>();
-    }
-}
