@@ -40,7 +40,7 @@ def provers(packages: list) -> dict:
     if missing:
         native = f"{ROOT}/rust-tests/target/native"
         options = ["--manifest-path", f"{ROOT}/rust-tests/Cargo.toml", "--target-dir", native]
-        options += [word for package in missing for word in ("--package", package)]
+        options += ["--workspace", "--exclude", "micro"] + [word for program in missing for word in ("--bin", program)]
         flags = f"-C target-cpu=native {os.environ.get('RUSTFLAGS', '')}".strip()
         cargo("the provers, which takes minutes the first time", *options, RUSTFLAGS=flags)
         built |= {package: f"{native}/release/{package}" for package in missing}
