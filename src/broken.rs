@@ -144,6 +144,8 @@ protections! {
     MakeWay = "make-way";
     /// I8: spans of few blocks keep pages that large blocks have left.
     FewBlocks = "few-blocks";
+    /// I8: blocks of several sizes by turns have the same pages moved for each of them.
+    Churn = "churn";
     /// I8: a process whose threads need much of their stacks for thread-local variables gives nothing back.
     StaticTls = "static-tls";
     /// I8: without a background thread, whatever the reason, nothing goes back.

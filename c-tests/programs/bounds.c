@@ -1,6 +1,6 @@
 /* Resident memory stays within its bound where the pages that nobody uses lie beside, behind or in front of live blocks.
  *
- * Usage: bounds classes | capped | shrunk | aligned | moved | grown | few */
+ * Usage: bounds classes | capped | shrunk | aligned | moved | grown | few | turns */
 #include "check.h"
 #include <pthread.h>
 
@@ -187,6 +187,25 @@ static void few(void) {
     }
 }
 
+/* Blocks of several sizes by turns, one at a time: pages are not moved from one to the other for ever. */
+static void turns(void) {
+    enum { ROUNDS = 500 };
+    static const size_t SIZES[][3] = {{3, 7, 12}, {34, 40, 34}};
+    for (size_t set = 0; set < 2; set++) {
+        size_t before = read_stats().moved_bytes;
+        for (int round = 0; round < ROUNDS; round++) {
+            for (int i = 0; i < 3; i++) {
+                char *block = malloc(SIZES[set][i] * MIB);
+                CHECK(block != NULL);
+                block[0] = 1;
+                free(block);
+            }
+        }
+        CHECK(read_stats().moved_bytes - before <= 2048 * MIB);
+        CHECK(read_stats().resident_bytes <= 64 * MIB);
+    }
+}
+
 int main(int argc, char **argv) {
     check_preload();
     engage_arena();
@@ -203,9 +222,11 @@ int main(int argc, char **argv) {
         moved();
     } else if (strcmp(name, "grown") == 0) {
         grown();
-    } else {
-        CHECK(strcmp(name, "few") == 0);
+    } else if (strcmp(name, "few") == 0) {
         few();
+    } else {
+        CHECK(strcmp(name, "turns") == 0);
+        turns();
     }
     return 0;
 }

@@ -347,6 +347,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "few-blocks", "bounds.c")
     },
     Control {
+        args: &["turns"],
+        env: NO_DECAY,
+        without: CheckFails("read_stats().moved_bytes - before <= 2048 * MIB"),
+        ..Control::new("I8", "churn", "bounds.c")
+    },
+    Control {
         env: &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_DECAY_MS", "-1")],
         with: Prints("wiped\n"),
         without: CheckFails("resident_bytes() <= before + 4 * MIB"),

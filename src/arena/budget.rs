@@ -2,8 +2,19 @@
 //! none, the time between two moments at which next to nothing is live.
 #![forbid(unsafe_code)]
 
+use super::size::unless_model;
+use crate::broken::{self, Broken};
 use crate::sync::{AtomicUsize, Ordering};
 use Ordering::Relaxed;
+
+/// Free pages that may stay beyond the peak, so many or this part of it: no two proofs are alike to the page.
+pub const LEAST_SLACK_BYTES: usize = unless_model(2 << 20, 0, 0);
+const SLACK_PART: usize = unless_model(64, usize::MAX, usize::MAX);
+/// A program that uses blocks of several sizes by turns would have pages moved for each of them. Where more were, or were
+/// given back, than so many times the peak, this part of the rest may stay instead, up to so many.
+const CHURN_PEAKS: usize = 4;
+const CHURN_PART: usize = 32;
+const MOST_CHURN_SLACK_BYTES: usize = unless_model(16 << 20, 0, 0);
 
 /// After this many cycles nothing of one before them is kept that was larger by more than a little.
 const RECENT: usize = 3;
@@ -26,6 +37,8 @@ pub struct Budget {
     cycles: AtomicUsize,
     /// What may stay between cycles.
     kept: AtomicUsize,
+    /// Bytes of pages that were too many and went elsewhere, in this cycle, and half of those before it.
+    churn: AtomicUsize,
     /// `usize::MAX` less what may be resident, so that zero means no limit.
     withheld: AtomicUsize,
 }
@@ -45,6 +58,25 @@ impl Budget {
 
     fn ceiling(&self) -> usize {
         usize::MAX - self.withheld.load(Relaxed)
+    }
+
+    /// So many bytes of free pages were too many where they were: they were moved, or given back.
+    pub fn note_churn(&self, bytes: usize) {
+        if bytes > 0 && !broken::is(Broken::Churn) {
+            self.churn.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// How many bytes of free pages may stay beyond so many that were in use at once.
+    pub fn slack(&self, most_in_use: usize) -> usize {
+        LEAST_SLACK_BYTES.max(most_in_use / SLACK_PART).max(self.churn_slack())
+    }
+
+    /// So many of them because they would be moved again and again.
+    pub fn churn_slack(&self) -> usize {
+        let most = self.peak.load(Relaxed).max(self.kept.load(Relaxed));
+        let beyond = self.churn.load(Relaxed).saturating_sub(most.saturating_mul(CHURN_PEAKS));
+        (beyond / CHURN_PART).min(MOST_CHURN_SLACK_BYTES)
     }
 
     /// Before a cycle is over: so many bytes were live at once in it.
@@ -67,8 +99,8 @@ impl Budget {
         self.peak.store(in_use, Relaxed);
     }
 
-    /// The cycle is over, with so many bytes still in use. What may stay: the running average of the peaks, and no more than
-    /// the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the largest needed, and
+    /// The cycle is over, with so many bytes still in use. What may stay, but for the slack: the running average of the peaks,
+    /// and no more than the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the largest needed, and
     /// a little of what earlier ones did.
     ///
     /// Two threads that end cycles at once both take part, which moves the average but harms nothing.
@@ -76,6 +108,7 @@ impl Budget {
         let peak = self.peak.swap(in_use, Relaxed);
         let cycle = self.cycles.fetch_add(1, Relaxed);
         self.recent[cycle % RECENT].store(peak, Relaxed);
+        self.churn.store(self.churn.load(Relaxed) / 2, Relaxed);
         let before = self.kept.load(Relaxed);
         let average = if cycle == 0 { peak } else { before / 2 + peak / 2 };
         let kept = expected(average, largest(&self.recent), before);
@@ -137,6 +170,20 @@ mod tests {
         budget.begin_cycle(10);
         budget.note(300);
         assert_eq!(budget.end_cycle(0), 650);
+    }
+
+    #[test]
+    fn more_free_pages_may_stay_where_they_are_moved_again_and_again() {
+        const MB: usize = 1 << 20;
+        let budget = Budget::default();
+        assert_eq!([budget.slack(16 * MB), budget.slack(640 * MB)], [2 * MB, 10 * MB]);
+        budget.note(16 * MB);
+        budget.note_churn((64 + 128) * MB);
+        assert_eq!([budget.slack(16 * MB), budget.slack(640 * MB)], [4 * MB, 10 * MB]);
+        budget.note_churn(4096 * MB);
+        assert_eq!([budget.slack(16 * MB), budget.slack(2048 * MB)], [16 * MB, 32 * MB]);
+        (0..8).for_each(|_| _ = budget.end_cycle(0));
+        assert_eq!(budget.slack(16 * MB), 2 * MB, "cycles without are not to pay for it");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Cycles: phases, or, in a program that marks none, what lies between two moments at which next to nothing is live.
 #![forbid(unsafe_code)]
 
-use super::retain::slack;
 use super::Arena;
 use crate::sync::Ordering::Relaxed;
 
@@ -60,7 +59,7 @@ impl Arena {
         self.spread.begin_cycle();
         self.begin_phase();
         let most = self.budget.end_cycle(self.in_use());
-        most.saturating_add(slack(most))
+        most.saturating_add(self.budget.slack(most))
     }
 
     /// The most live bytes since the phase began.

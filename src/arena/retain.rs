@@ -1,29 +1,19 @@
 //! What becomes of free pages while the program goes on: kept within a budget, moved or given back beyond it.
 #![forbid(unsafe_code)]
 
+use super::budget::LEAST_SLACK_BYTES;
 use super::mover::Lost;
-use super::size::{self, UNIT};
+use super::size::UNIT;
 use super::Arena;
 use crate::broken::{self, Broken};
 use crate::sync::Ordering::Relaxed;
 
-/// Free pages that may stay beyond the live peak, so many or this part of it: small programs and first proofs are never
-/// slowed down, and no two proofs of a large one are alike to the page.
-const SLACK_BYTES: usize = size::unless_model(8 << 20, 0, 0);
-const SLACK_PART: usize = size::unless_model(64, usize::MAX, usize::MAX);
-
 /// Whoever is about to touch less leaves the surplus to others, who can use whole units of it.
 const WORTH_A_UNIT_BYTES: usize = UNIT / 2;
 
-pub(super) fn slack(most_in_use: usize) -> usize {
-    SLACK_BYTES.max(most_in_use / SLACK_PART)
-}
-
-/// How many bytes of free pages are too many beside those in use.
-fn surplus(in_use: usize, budget: usize, free: usize) -> usize {
-    let most = in_use.max(budget);
-    let allowed = most.saturating_add(slack(most));
-    in_use.saturating_add(free).saturating_sub(allowed).min(free)
+/// How many bytes of free pages are too many beside those in use, where so many may be resident.
+fn surplus(in_use: usize, free: usize, most: usize) -> usize {
+    in_use.saturating_add(free).saturating_sub(most).min(free)
 }
 
 impl Arena {
@@ -32,10 +22,12 @@ impl Arena {
     pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
         self.note_spread();
         let slot = &self.slots[head as usize];
-        // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere.
+        // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere or such
+        // blocks take turns.
         let block_end = end.next_multiple_of(UNIT);
         let tail = slot.touched.load(Relaxed).saturating_sub(block_end);
-        if tail > 0 && self.free_resident.load(Relaxed) + tail > SLACK_BYTES {
+        let is_idle = tail > self.budget.churn_slack() && self.free_resident.load(Relaxed) + tail > LEAST_SLACK_BYTES;
+        if is_idle {
             self.move_out(head, block_end / UNIT);
         }
         let touched = slot.touched.load(Relaxed);
@@ -44,11 +36,12 @@ impl Arena {
             return Ok(());
         }
         let tail_left = touched.saturating_sub(block_end);
+        self.budget.note_churn(tail - tail_left);
         let free = self.free_resident.load(Relaxed) + tail_left;
         let in_use = self.in_use().saturating_sub(tail_left) + fresh;
         // What is in use while far too little of it is live says nothing of what a cycle needs.
-        let budget = if self.spread.is_quiet() { self.budget.note(in_use) } else { 0 };
-        let surplus = surplus(in_use, budget, free);
+        let most = if self.spread.is_quiet() { self.budget.note(in_use).max(in_use) } else { in_use };
+        let surplus = surplus(in_use, free, most.saturating_add(self.budget.slack(most)));
         if surplus == 0 || end < WORTH_A_UNIT_BYTES {
             return Ok(());
         }
@@ -60,7 +53,8 @@ impl Arena {
         given += self.move_in(head, surplus.saturating_sub(given).min(fresh))?;
         // Whole units: what does not fill one would take one all the same, and as many faults as that has pages.
         let left = surplus.saturating_sub(given) / UNIT * UNIT;
-        self.purge(self.free_resident.load(Relaxed).saturating_sub(left), left, |_, _| None);
+        given += self.purge(self.free_resident.load(Relaxed).saturating_sub(left), left, |_, _| None);
+        self.budget.note_churn(given);
         Ok(())
     }
 
@@ -77,16 +71,15 @@ mod tests {
     const MB: usize = 1 << 20;
 
     #[test]
-    fn surplus_keeps_all_pages_within_the_budget() {
-        for (in_use, budget, free, expected) in [
-            (10 * MB, 1000 * MB, 990 * MB, 0),
-            (510 * MB, 1000 * MB, 990 * MB, 500 * MB - 1000 * MB / 64),
-            (2000 * MB, 1000 * MB, 1000 * MB, 1000 * MB - 2000 * MB / 64),
-            (950 * MB, 1000 * MB, 100 * MB, 50 * MB - 1000 * MB / 64),
-            (100 * MB, 200 * MB, 150 * MB, 50 * MB - 8 * MB),
-            (usize::MAX, 0, 100 * MB, 0),
+    fn surplus_is_what_is_free_beyond_what_may_be_resident() {
+        for (in_use, free, most, expected) in [
+            (10 * MB, 990 * MB, 1000 * MB, 0),
+            (510 * MB, 990 * MB, 1000 * MB, 500 * MB),
+            (2000 * MB, 1000 * MB, 2032 * MB, 968 * MB),
+            (2000 * MB, 100 * MB, 1000 * MB, 100 * MB),
+            (usize::MAX, 100 * MB, usize::MAX, 0),
         ] {
-            assert_eq!(surplus(in_use, budget, free), expected, "{in_use} {budget} {free}");
+            assert_eq!(surplus(in_use, free, most), expected, "{in_use} {free} {most}");
         }
     }
 }
