@@ -146,6 +146,8 @@ protections! {
     FewBlocks = "few-blocks";
     /// I8: blocks of several sizes by turns have the same pages moved for each of them.
     Churn = "churn";
+    /// I8: what may stay behind a block is not held against what the block has.
+    Tails = "tails";
     /// I8: a process whose threads need much of their stacks for thread-local variables gives nothing back.
     StaticTls = "static-tls";
     /// I8: without a background thread, whatever the reason, nothing goes back.

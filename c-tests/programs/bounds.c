@@ -1,6 +1,6 @@
 /* Resident memory stays within its bound where the pages that nobody uses lie beside, behind or in front of live blocks.
  *
- * Usage: bounds classes | capped | shrunk | aligned | moved | grown | few | turns */
+ * Usage: bounds classes | capped | shrunk | aligned | moved | grown | few | turns | tails */
 #include "check.h"
 #include <pthread.h>
 
@@ -187,23 +187,53 @@ static void few(void) {
     }
 }
 
+static void take_turns(const size_t sizes[3]) {
+    for (int round = 0; round < 500; round++) {
+        for (int i = 0; i < 3; i++) {
+            char *block = malloc(sizes[i] * MIB);
+            CHECK(block != NULL);
+            block[0] = 1;
+            free(block);
+        }
+    }
+}
+
 /* Blocks of several sizes by turns, one at a time: pages are not moved from one to the other for ever. */
 static void turns(void) {
-    enum { ROUNDS = 500 };
     static const size_t SIZES[][3] = {{3, 7, 12}, {34, 40, 34}};
     for (size_t set = 0; set < 2; set++) {
         size_t before = read_stats().moved_bytes;
-        for (int round = 0; round < ROUNDS; round++) {
-            for (int i = 0; i < 3; i++) {
-                char *block = malloc(SIZES[set][i] * MIB);
-                CHECK(block != NULL);
-                block[0] = 1;
-                free(block);
-            }
-        }
+        take_turns(SIZES[set]);
         CHECK(read_stats().moved_bytes - before <= 2048 * MIB);
         CHECK(read_stats().resident_bytes <= 64 * MIB);
     }
+}
+
+/* After such turns: small blocks where large ones were, each of whose pages would stay behind it. */
+static void tails(void) {
+    enum { BLOCKS = 100, ROOM = 16 * MIB, MOST_TRIES = 64 };
+    static const size_t SIZES[3] = {3, 7, 12};
+    take_turns(SIZES);
+    /* From a slot on that begins at a multiple of its size, which so do those that are carved behind it. */
+    int is_aligned = 0;
+    for (int try = 0; try < MOST_TRIES && !is_aligned; try++) {
+        char *block = malloc(ROOM - 8 * KIB);
+        CHECK(block != NULL);
+        is_aligned = (uintptr_t)block % ROOM < 8 * KIB;
+        if (is_aligned) {
+            free(block);
+        } else {
+            CHECK(malloc(10 * MIB - 8 * KIB) != NULL);
+        }
+    }
+    CHECK(is_aligned);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(made(ROOM - 8 * KIB));
+        char *block = aligned_alloc(ROOM, 8 * KIB);
+        CHECK(block != NULL);
+        block[0] = 1;
+    }
+    CHECK(read_stats().resident_bytes <= BLOCKS * 3 * MIB + 64 * MIB);
 }
 
 int main(int argc, char **argv) {
@@ -224,9 +254,11 @@ int main(int argc, char **argv) {
         grown();
     } else if (strcmp(name, "few") == 0) {
         few();
-    } else {
-        CHECK(strcmp(name, "turns") == 0);
+    } else if (strcmp(name, "turns") == 0) {
         turns();
+    } else {
+        CHECK(strcmp(name, "tails") == 0);
+        tails();
     }
     return 0;
 }

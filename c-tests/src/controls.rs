@@ -353,6 +353,12 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "churn", "bounds.c")
     },
     Control {
+        args: &["tails"],
+        env: NO_DECAY,
+        without: CheckFails("read_stats().resident_bytes <= BLOCKS * 3 * MIB + 64 * MIB"),
+        ..Control::new("I8", "tails", "bounds.c")
+    },
+    Control {
         env: &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_DECAY_MS", "-1")],
         with: Prints("wiped\n"),
         without: CheckFails("resident_bytes() <= before + 4 * MIB"),
@@ -443,7 +449,8 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I7", "lost-move", "page_moves.c")
     },
     Control {
-        env: &[("ZK_TEST_MREMAP", "old")],
+        // The third of the first block's three units, so that two have gone.
+        env: &[("ZK_TEST_MREMAP", "old"), ("ZK_TEST_GOOD_MOVES", "2")],
         front: Some("shim_mremap.c"),
         with: SameAsPlain,
         without: CheckFails("is_stamped(block, before)"),

@@ -93,6 +93,7 @@ controls! {
     i8_make_way = "make-way";
     i8_few_blocks = "few-blocks";
     i8_churn = "churn";
+    i8_tails = "tails";
     i8_static_tls = "static-tls";
     i8_no_thread = "no-thread";
     i8_light_use = "light-use";

@@ -34,7 +34,7 @@ fn random_lifetimes_stay_within_twice_what_is_live() {
 #[test]
 fn pages_beside_live_blocks_go_back() {
     let bounds = |case: &str| Build::new("bounds.c").preloaded().arg(case).env("ZK_ALLOC_DECAY_MS", "-1");
-    for case in ["classes", "shrunk", "aligned", "moved", "grown", "few", "turns"] {
+    for case in ["classes", "shrunk", "aligned", "moved", "grown", "few", "turns", "tails"] {
         bounds(case).finish().expect_quiet_success();
     }
     bounds("capped").env("ZK_ALLOC_RETAIN_MB", "32").finish().expect_quiet_success();

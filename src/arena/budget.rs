@@ -12,9 +12,11 @@ pub const LEAST_SLACK_BYTES: usize = unless_model(2 << 20, 0, 0);
 const SLACK_PART: usize = unless_model(64, usize::MAX, usize::MAX);
 /// A program that uses blocks of several sizes by turns would have pages moved for each of them. Where more were, or were
 /// given back, than so many times the peak, this part of the rest may stay instead, up to so many.
-const CHURN_PEAKS: usize = 4;
-const CHURN_PART: usize = 32;
+const CHURN_PEAKS: usize = 2;
+const CHURN_PART: usize = 16;
 const MOST_CHURN_SLACK_BYTES: usize = unless_model(16 << 20, 0, 0);
+/// A cycle of fewer live bytes is none in a program without phases.
+pub const WORTH_A_CYCLE_BYTES: usize = 64 << 20;
 
 /// After this many cycles nothing of one before them is kept that was larger by more than a little.
 const RECENT: usize = 3;
@@ -37,7 +39,8 @@ pub struct Budget {
     cycles: AtomicUsize,
     /// What may stay between cycles.
     kept: AtomicUsize,
-    /// Bytes of pages that were too many and went elsewhere, in this cycle, and half of those before it.
+    /// Bytes of free pages that were too many where they were, in this cycle, and half of those before it. Cycles of little
+    /// memory forget none of it: what they move is as much with each.
     churn: AtomicUsize,
     /// `usize::MAX` less what may be resident, so that zero means no limit.
     withheld: AtomicUsize,
@@ -60,23 +63,28 @@ impl Budget {
         usize::MAX - self.withheld.load(Relaxed)
     }
 
-    /// So many bytes of free pages were too many where they were: they were moved, or given back.
+    /// A block was to have so many bytes of free pages, and they were moved to it, or given back.
     pub fn note_churn(&self, bytes: usize) {
-        if bytes > 0 && !broken::is(Broken::Churn) {
+        let most = self.churn_allowed().saturating_add(CHURN_PART * MOST_CHURN_SLACK_BYTES);
+        if bytes > 0 && self.churn.load(Relaxed) < most && !broken::is(Broken::Churn) {
             self.churn.fetch_add(bytes, Relaxed);
         }
     }
 
     /// How many bytes of free pages may stay beyond so many that were in use at once.
     pub fn slack(&self, most_in_use: usize) -> usize {
-        LEAST_SLACK_BYTES.max(most_in_use / SLACK_PART).max(self.churn_slack())
+        LEAST_SLACK_BYTES.max(most_in_use / SLACK_PART).max(self.churn_slack(most_in_use))
     }
 
-    /// So many of them because they would be moved again and again.
-    pub fn churn_slack(&self) -> usize {
-        let most = self.peak.load(Relaxed).max(self.kept.load(Relaxed));
-        let beyond = self.churn.load(Relaxed).saturating_sub(most.saturating_mul(CHURN_PEAKS));
-        (beyond / CHURN_PART).min(MOST_CHURN_SLACK_BYTES)
+    /// So many of them because they would be moved again and again. None are beyond a ceiling for that.
+    pub fn churn_slack(&self, most_in_use: usize) -> usize {
+        let beyond = self.churn.load(Relaxed).saturating_sub(self.churn_allowed()) / CHURN_PART;
+        beyond.min(MOST_CHURN_SLACK_BYTES).min(self.room(most_in_use))
+    }
+
+    /// What a cycle may move without being one that does so again and again.
+    fn churn_allowed(&self) -> usize {
+        self.peak.load(Relaxed).max(self.kept.load(Relaxed)).saturating_mul(CHURN_PEAKS)
     }
 
     /// Before a cycle is over: so many bytes were live at once in it.
@@ -108,7 +116,9 @@ impl Budget {
         let peak = self.peak.swap(in_use, Relaxed);
         let cycle = self.cycles.fetch_add(1, Relaxed);
         self.recent[cycle % RECENT].store(peak, Relaxed);
-        self.churn.store(self.churn.load(Relaxed) / 2, Relaxed);
+        if peak >= WORTH_A_CYCLE_BYTES {
+            self.churn.store(self.churn.load(Relaxed) / 2, Relaxed);
+        }
         let before = self.kept.load(Relaxed);
         let average = if cycle == 0 { peak } else { before / 2 + peak / 2 };
         let kept = expected(average, largest(&self.recent), before);
@@ -178,11 +188,19 @@ mod tests {
         let budget = Budget::default();
         assert_eq!([budget.slack(16 * MB), budget.slack(640 * MB)], [2 * MB, 10 * MB]);
         budget.note(16 * MB);
-        budget.note_churn((64 + 128) * MB);
+        budget.note_churn((32 + 64) * MB);
         assert_eq!([budget.slack(16 * MB), budget.slack(640 * MB)], [4 * MB, 10 * MB]);
         budget.note_churn(4096 * MB);
         assert_eq!([budget.slack(16 * MB), budget.slack(2048 * MB)], [16 * MB, 32 * MB]);
-        (0..8).for_each(|_| _ = budget.end_cycle(0));
+        budget.end_cycle(0);
+        assert_eq!(budget.slack(16 * MB), 16 * MB, "that was a small one");
+        budget.set_ceiling(20 * MB);
+        assert_eq!([budget.slack(16 * MB), budget.slack(24 * MB)], [4 * MB, 2 * MB]);
+        budget.set_ceiling(usize::MAX);
+        for _ in 0..6 {
+            budget.note(64 * MB);
+            budget.end_cycle(0);
+        }
         assert_eq!(budget.slack(16 * MB), 2 * MB, "cycles without are not to pay for it");
     }
 

@@ -1,11 +1,11 @@
 //! Cycles: phases, or, in a program that marks none, what lies between two moments at which next to nothing is live.
 #![forbid(unsafe_code)]
 
-use super::Arena;
+use super::{budget, Arena};
 use crate::sync::Ordering::Relaxed;
 
 /// A cycle of fewer live bytes is none.
-const WORTH_A_CYCLE_BYTES: i64 = 64 << 20;
+const WORTH_A_CYCLE_BYTES: i64 = budget::WORTH_A_CYCLE_BYTES as i64;
 /// A program without phases has ended a cycle when less than the peak divided by this is live.
 const CYCLE_FALL: i64 = 8;
 /// For `Arena::low`.

@@ -11,6 +11,10 @@ use crate::sync::Ordering::Relaxed;
 /// Whoever is about to touch less leaves the surplus to others, who can use whole units of it.
 const WORTH_A_UNIT_BYTES: usize = UNIT / 2;
 
+/// Pages behind a block count as in use while it lives, and nobody finds them: they are no more than this part of it and of what
+/// it leaves out in front.
+const TAIL_PART: usize = 8;
+
 /// How many bytes of free pages are too many beside those in use, where so many may be resident.
 fn surplus(in_use: usize, free: usize, most: usize) -> usize {
     in_use.saturating_add(free).saturating_sub(most).min(free)
@@ -22,12 +26,10 @@ impl Arena {
     pub(super) fn make_room(&self, head: u32, end: usize) -> Result<(), Lost> {
         self.note_spread();
         let slot = &self.slots[head as usize];
-        // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere or such
-        // blocks take turns.
+        // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere.
         let block_end = end.next_multiple_of(UNIT);
         let tail = slot.touched.load(Relaxed).saturating_sub(block_end);
-        let is_idle = tail > self.budget.churn_slack() && self.free_resident.load(Relaxed) + tail > LEAST_SLACK_BYTES;
-        if is_idle {
+        if tail > self.tail_slack(end) {
             self.move_out(head, block_end / UNIT);
         }
         let touched = slot.touched.load(Relaxed);
@@ -56,6 +58,14 @@ impl Arena {
         given += self.purge(self.free_resident.load(Relaxed).saturating_sub(left), left, |_, _| None);
         self.budget.note_churn(given);
         Ok(())
+    }
+
+    /// How many bytes of pages may stay behind a block that ends there: some if they are all that is free, or, where they would
+    /// be moved to and fro with blocks that take turns, few beside the block.
+    fn tail_slack(&self, end: usize) -> usize {
+        let most = if broken::is(Broken::Tails) { usize::MAX } else { end / TAIL_PART };
+        let few = self.budget.churn_slack(self.in_use()).min(most);
+        LEAST_SLACK_BYTES.saturating_sub(self.free_resident.load(Relaxed)).max(few)
     }
 
     /// No more than this may be resident, but for what is in use: the cgroup's limit. `usize::MAX` for none.
