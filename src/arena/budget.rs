@@ -12,7 +12,7 @@ pub const LEAST_SLACK_BYTES: usize = unless_model(2 << 20, 0, 0);
 const SLACK_PART: usize = unless_model(64, usize::MAX, usize::MAX);
 /// A program that uses blocks of several sizes by turns would have pages moved for each of them. Where more were, or were
 /// given back, than so many times the peak, this part of the rest may stay instead, up to so many.
-const CHURN_PEAKS: usize = 2;
+const CHURN_PEAKS: usize = 4;
 const CHURN_PART: usize = 16;
 const MOST_CHURN_SLACK_BYTES: usize = unless_model(16 << 20, 0, 0);
 /// A cycle of fewer live bytes is none in a program without phases.
@@ -188,7 +188,7 @@ mod tests {
         let budget = Budget::default();
         assert_eq!([budget.slack(16 * MB), budget.slack(640 * MB)], [2 * MB, 10 * MB]);
         budget.note(16 * MB);
-        budget.note_churn((32 + 64) * MB);
+        budget.note_churn((64 + 64) * MB);
         assert_eq!([budget.slack(16 * MB), budget.slack(640 * MB)], [4 * MB, 10 * MB]);
         budget.note_churn(4096 * MB);
         assert_eq!([budget.slack(16 * MB), budget.slack(2048 * MB)], [16 * MB, 32 * MB]);
