@@ -15,7 +15,7 @@ const SLACK_PART: usize = unless_model(64, usize::MAX, usize::MAX);
 const CHURN_PEAKS: usize = 4;
 const CHURN_PART: usize = 16;
 const MOST_CHURN_SLACK_BYTES: usize = unless_model(16 << 20, 0, 0);
-/// A cycle of fewer live bytes is none in a program without phases.
+/// A cycle of less memory forgets no churn, and is none in a program without phases.
 pub const WORTH_A_CYCLE_BYTES: usize = 64 << 20;
 
 /// After this many cycles nothing of one before them is kept that was larger by more than a little.
@@ -63,7 +63,7 @@ impl Budget {
         usize::MAX - self.withheld.load(Relaxed)
     }
 
-    /// A block was to have so many bytes of free pages, and they were moved to it, or given back.
+    /// So many bytes of pages, free or behind a block, were moved or given back for a block that was to have pages.
     pub fn note_churn(&self, bytes: usize) {
         let most = self.churn_allowed().saturating_add(CHURN_PART * MOST_CHURN_SLACK_BYTES);
         if bytes > 0 && self.churn.load(Relaxed) < most && !broken::is(Broken::Churn) {
@@ -108,8 +108,8 @@ impl Budget {
     }
 
     /// The cycle is over, with so many bytes still in use. What may stay, but for the slack: the running average of the peaks,
-    /// and no more than the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the largest needed, and
-    /// a little of what earlier ones did.
+    /// and no more than the largest recent one, so that an exception is forgotten soon; where cycles are alike, what the
+    /// largest needed, and a little of what earlier ones did.
     ///
     /// Two threads that end cycles at once both take part, which moves the average but harms nothing.
     pub fn end_cycle(&self, in_use: usize) -> usize {

@@ -4,7 +4,7 @@
 use super::{budget, Arena};
 use crate::sync::Ordering::Relaxed;
 
-/// A cycle of fewer live bytes is none.
+/// To be held against live bytes.
 const WORTH_A_CYCLE_BYTES: i64 = budget::WORTH_A_CYCLE_BYTES as i64;
 /// A program without phases has ended a cycle when less than the peak divided by this is live.
 const CYCLE_FALL: i64 = 8;

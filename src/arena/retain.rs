@@ -29,7 +29,7 @@ impl Arena {
         // Pages behind the block, from an earlier and larger one: of no use while it lives, unless they are elsewhere.
         let block_end = end.next_multiple_of(UNIT);
         let tail = slot.touched.load(Relaxed).saturating_sub(block_end);
-        if tail > self.tail_slack(end) {
+        if tail > 0 && tail > self.tail_slack(end) {
             self.move_out(head, block_end / UNIT);
         }
         let touched = slot.touched.load(Relaxed);
