@@ -15,8 +15,8 @@ const SLACK_PART: usize = unless_model(64, usize::MAX, usize::MAX);
 const CHURN_PEAKS: usize = 4;
 const CHURN_PART: usize = 16;
 const MOST_CHURN_SLACK_BYTES: usize = unless_model(16 << 20, 0, 0);
-/// Not in a model: each read of a counter would double what there is to explore, and of none does a protocol depend.
-pub const CHURN_IS_COUNTED: bool = MOST_CHURN_SLACK_BYTES > 0;
+/// Not in a model: each counter read for it would double what there is to explore.
+const CHURN_IS_COUNTED: bool = MOST_CHURN_SLACK_BYTES > 0;
 /// A cycle of less memory forgets no churn, and is none in a program without phases.
 pub const WORTH_A_CYCLE_BYTES: usize = 64 << 20;
 
@@ -67,27 +67,28 @@ impl Budget {
 
     /// So many bytes of pages, free or behind a block, were moved or given back for a block that was to have pages.
     pub fn note_churn(&self, bytes: usize) {
-        if !CHURN_IS_COUNTED {
+        if bytes == 0 || !CHURN_IS_COUNTED {
             return;
         }
         let most = self.churn_allowed().saturating_add(CHURN_PART * MOST_CHURN_SLACK_BYTES);
-        if bytes > 0 && self.churn.load(Relaxed) < most && !broken::is(Broken::Churn) {
+        if self.churn.load(Relaxed) < most && !broken::is(Broken::Churn) {
             self.churn.fetch_add(bytes, Relaxed);
         }
     }
 
     /// How many bytes of free pages may stay beyond so many that were in use at once.
     pub fn slack(&self, most_in_use: usize) -> usize {
-        LEAST_SLACK_BYTES.max(most_in_use / SLACK_PART).max(self.churn_slack(most_in_use))
+        LEAST_SLACK_BYTES.max(most_in_use / SLACK_PART).max(self.churn_slack(|| most_in_use))
     }
 
     /// So many of them because they would be moved again and again. None are beyond a ceiling for that.
-    pub fn churn_slack(&self, most_in_use: usize) -> usize {
-        if !CHURN_IS_COUNTED {
+    /// Where there is no churn, nothing else is read.
+    pub fn churn_slack(&self, most_in_use: impl FnOnce() -> usize) -> usize {
+        if !CHURN_IS_COUNTED || self.churn.load(Relaxed) == 0 {
             return 0;
         }
         let beyond = self.churn.load(Relaxed).saturating_sub(self.churn_allowed()) / CHURN_PART;
-        beyond.min(MOST_CHURN_SLACK_BYTES).min(self.room(most_in_use))
+        beyond.min(MOST_CHURN_SLACK_BYTES).min(self.room(most_in_use()))
     }
 
     /// What a cycle may move without being one that does so again and again.

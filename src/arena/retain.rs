@@ -1,7 +1,7 @@
 //! What becomes of free pages while the program goes on: kept within a budget, moved or given back beyond it.
 #![forbid(unsafe_code)]
 
-use super::budget::{self, LEAST_SLACK_BYTES};
+use super::budget::LEAST_SLACK_BYTES;
 use super::mover::Lost;
 use super::size::UNIT;
 use super::Arena;
@@ -64,7 +64,7 @@ impl Arena {
     /// be moved to and fro with blocks that take turns, few beside the block.
     fn tail_slack(&self, end: usize) -> usize {
         let most = if broken::is(Broken::Tails) { usize::MAX } else { end / TAIL_PART };
-        let few = if budget::CHURN_IS_COUNTED { self.budget.churn_slack(self.in_use()).min(most) } else { 0 };
+        let few = self.budget.churn_slack(|| self.in_use()).min(most);
         LEAST_SLACK_BYTES.saturating_sub(self.free_resident.load(Relaxed)).max(few)
     }
 
