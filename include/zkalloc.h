@@ -185,7 +185,8 @@ ZK_API size_t zk_trim(size_t keep_bytes);
 
 /**
  * Has the background thread fault in `bytes` of memory for the arena, which is made if need be, so that a first proof
- * finds it ready. Returns at once, unless `ZK_ALLOC_BACKGROUND=0`.
+ * finds it ready. Returns at once, unless there is no background thread (`ZK_ALLOC_BACKGROUND=0`, or the system refuses
+ * one): the calling thread does it then.
  *
  * Returns 0; ENOMEM: there is no arena (mode off, no address space, or not started yet). Does not set `errno`. Safe to
  * call from any thread and in the child of a fork; not from a signal or fork handler.

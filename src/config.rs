@@ -122,7 +122,8 @@ pub const OPTIONS: [Opt; 13] = [
         kind: Kind::Choice(&["auto", "always", "never"]),
         default: THP_AUTO,
         default_text: "auto",
-        meaning: "huge pages: `auto`, for large blocks; `always`, for all of the arena; `never`",
+        meaning: "huge pages: `auto`, for blocks above 6 MiB, and for smaller ones that fill the 2 MiB they lie in; \
+                  `always`, for all of the arena; `never`",
     },
     Opt {
         name: "ZK_ALLOC_PREFAULT_MB",
@@ -311,10 +312,23 @@ mod tests {
 
     #[test]
     fn keys_and_options_agree() {
-        assert_eq!(OPTIONS[Key::Mode as usize].name, "ZK_ALLOC_MODE");
-        assert_eq!(OPTIONS[Key::Thp as usize].name, "ZK_ALLOC_THP");
-        assert_eq!(OPTIONS[Key::Verbose as usize].name, "ZK_ALLOC_VERBOSE");
-        assert_eq!(Key::Verbose as usize + 1, OPTIONS.len());
+        let names = [
+            (Key::Mode, "ZK_ALLOC_MODE"),
+            (Key::MinBytes, "ZK_ALLOC_MIN_BYTES"),
+            (Key::SlabGb, "ZK_ALLOC_SLAB_GB"),
+            (Key::RetainMb, "ZK_ALLOC_RETAIN_MB"),
+            (Key::DecayMs, "ZK_ALLOC_DECAY_MS"),
+            (Key::Background, "ZK_ALLOC_BACKGROUND"),
+            (Key::Thp, "ZK_ALLOC_THP"),
+            (Key::PrefaultMb, "ZK_ALLOC_PREFAULT_MB"),
+            (Key::Poison, "ZK_ALLOC_POISON"),
+            (Key::Wipe, "ZK_ALLOC_WIPE"),
+            (Key::Stats, "ZK_ALLOC_STATS"),
+            (Key::Trace, "ZK_ALLOC_TRACE"),
+            (Key::Verbose, "ZK_ALLOC_VERBOSE"),
+        ];
+        assert_eq!(names.map(|(key, _)| OPTIONS[key as usize].name), names.map(|(_, name)| name));
+        assert_eq!(names.len(), OPTIONS.len());
     }
 
     #[test]

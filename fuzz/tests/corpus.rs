@@ -1,11 +1,11 @@
 //! The corpus, replayed with any toolchain against the library as users build it (`ZKALLOC_LIB`, else
-//! `target/release/libzkalloc.so`), in each of the fuzzer's settings; and against the broken build, which must fail.
+//! `target/release/libzkalloc.so`), in each of the fuzzer's settings and in mode off; and against the broken build, which must fail.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// As in scripts/fuzz.
+/// As in scripts/fuzz, and mode off.
 const SETTINGS: [&[(&str, &str)]; 6] = [
     &[],
     &[("ZK_FUZZ_PHASES", "0")],

@@ -6,7 +6,6 @@ import signal
 import sys
 
 import build
-import machine
 import plot
 import readme
 import report as reports
@@ -42,7 +41,7 @@ def options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--proofs", type=int, metavar="N", help="of each process [default: 5; with --quick 4]")
     parser.add_argument("--threads", type=int, metavar="N", default=len(os.sched_getaffinity(0)),
                         help="of the provers [default: one per processor]")
-    parser.add_argument("--fresh", action="store_true", help="measure anew what was measured before, or has failed")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured of these provers and allocators before, or has failed")
     parser.add_argument("--docs", action="store_true", help="write docs/bench.md, .json and .svg, and the README")
     chosen = parser.parse_args(arguments)
     for name, least in (("rounds", 1), ("proofs", 3), ("threads", 1)):
@@ -102,15 +101,18 @@ def run(chosen: argparse.Namespace) -> int:
 
     size = size_of(chosen)
     name = "provers-quick" if chosen.quick else "provers"
-    store = Store(os.path.join(RESULTS, f"{name}.jsonl"), chosen.fresh)
-    campaign = Campaign(Runner(size, programs, touch), store, set(chosen.pairs))
+    store = Store(os.path.join(RESULTS, f"{name}.jsonl"))
+    if chosen.fresh:
+        store.discard(set(chosen.pairs))
+    runner = Runner(size, programs, touch)
+    campaign = Campaign(runner, store, set(chosen.pairs))
     progress = Progress(campaign.count(provers, arms))
     try:
         for prover in provers:
             campaign.measure(prover, arms, progress)
     finally:
         progress.close()
-    report = campaign.report(provers, arms, versions) | {"machine": machine.read()}
+    report = campaign.report(provers, arms, versions) | {"machine": runner.on}
     report["left_out"] += [why if why.startswith(name) else f"{name}: {why}" for name, why in left_out.items()]
     return publish(chosen, report, arms, name)
 
@@ -140,5 +142,5 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("bench: interrupted; the same command goes on with this prover", file=sys.stderr)
+        print("bench: interrupted; the same command, without --fresh, goes on with this prover", file=sys.stderr)
         return 130

@@ -4,11 +4,12 @@ import fcntl
 import json
 import os
 
+from text import write
 from trouble import Failure
 
 
 class Store:
-    def __init__(self, path: str, fresh: bool = False):
+    def __init__(self, path: str):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self.path = path
         self.records = {}
@@ -18,9 +19,7 @@ class Store:
         except OSError as error:
             self.lock.close()
             raise Failure(f"{path}: another run of this benchmark is going on: wait for its end") from error
-        if fresh and os.path.exists(path):
-            os.remove(path)
-        elif os.path.exists(path):
+        if os.path.exists(path):
             with open(path) as file:
                 self._take_up(file)
 
@@ -48,6 +47,11 @@ class Store:
     def forget(self, kind: str, prover: str):
         """What is known of these processes; the file keeps it."""
         self.records = {at: record for at, record in self.records.items() if at[:2] != (kind, prover)}
+
+    def discard(self, pairs: set):
+        """Forgets these provers under these allocators, in the file, too."""
+        self.records = {at: record for at, record in self.records.items() if at[1:3] not in pairs}
+        write(self.path, "".join(json.dumps(record) + "\n" for record in self.records.values()))
 
     def add(self, record: dict):
         ends = True

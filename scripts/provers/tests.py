@@ -110,8 +110,8 @@ class Tables(unittest.TestCase):
 
 
 @contextmanager
-def opened(path: str, **options):
-    store = Store(path, **options)
+def opened(path: str):
+    store = Store(path)
     try:
         yield store
     finally:
@@ -135,13 +135,24 @@ class Results(unittest.TestCase):
                 store.add(self.record | {"place": 1})
             with opened(path) as store:
                 self.assertIsNotNone(store.get(TIMED, "x", "glibc", 1, {"library": "1"}))
-            with opened(path, fresh=True) as store:
-                self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "1"}))
 
-    def test_failures_are_tried_again(self):
+    def test_what_is_discarded_is_gone_and_the_rest_stays(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "runs.jsonl")
+            with opened(path) as store:
+                store.discard({("x", "glibc")})  # nothing was measured yet
+                store.add(self.record)
+                store.add(self.record | {"prover": "y"})
+                store.discard({("x", "glibc"), ("y", "jemalloc")})
+            with opened(path) as store:
+                self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "1"}))
+                self.assertIsNotNone(store.get(TIMED, "y", "glibc", 0, {"library": "1"}))
+
+    def test_a_failure_is_found_where_it_is_asked_for(self):
         with tempfile.TemporaryDirectory() as directory, opened(os.path.join(directory, "runs.jsonl")) as store:
             store.add(self.record | {"failed": "out of luck"})
             self.assertIsNone(store.get(TIMED, "x", "glibc", 0, {"library": "1"}))
+            self.assertIsNotNone(store.get(TIMED, "x", "glibc", 0, {"library": "1"}, failed_too=True))
 
     def test_two_at_once_would_mix_their_results(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -112,7 +112,8 @@ pub extern "C" fn zk_trim(keep_bytes: usize) -> usize {
 }
 
 /// Has the background thread fault in `bytes` of memory for the arena, which is made if need be, so that a first proof
-/// finds it ready. Returns at once, unless `ZK_ALLOC_BACKGROUND=0`.
+/// finds it ready. Returns at once, unless there is no background thread (`ZK_ALLOC_BACKGROUND=0`, or the system refuses
+/// one): the calling thread does it then.
 ///
 /// Returns 0; ENOMEM: there is no arena (mode off, no address space, or not started yet). Does not set `errno`. Safe to
 /// call from any thread and in the child of a fork; not from a signal or fork handler.
