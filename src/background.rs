@@ -20,13 +20,20 @@ use core::ptr;
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 static RUNNING: AtomicBool = AtomicBool::new(false);
+/// Somebody is just starting the thread: there is none yet, and there may be none in the end.
+static STARTING: AtomicBool = AtomicBool::new(false);
+/// What the system calls the thread; or `NO_THREAD`, or `RETIRED`.
+static THREAD: AtomicUsize = AtomicUsize::new(NO_THREAD);
+const NO_THREAD: usize = 0;
+/// The main thread has ended: whoever starts the thread all the same has to wait for its end.
+const RETIRED: usize = usize::MAX;
 /// Changed with every wish; the thread sleeps on it.
 static WISHES: AtomicU32 = AtomicU32::new(0);
 /// True while nothing but a wish would wake the thread.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 /// The process that this memory is of.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
-/// When it may be tried again to start the thread, after a refusal. Under `RUNNING`.
+/// When it may be tried again to start the thread, after a refusal.
 static NEXT_START_NS: AtomicU64 = AtomicU64::new(0);
 /// Time stands still in a model.
 const RESTART_NS: u64 = if cfg!(loom) { 0 } else { 1_000_000_000 };
@@ -38,7 +45,7 @@ static PREFAULT: AtomicUsize = AtomicUsize::new(0);
 
 #[inline]
 pub fn is_running() -> bool {
-    RUNNING.load(Relaxed)
+    RUNNING.load(Relaxed) || broken::is(Broken::HalfStarted) && STARTING.load(Relaxed)
 }
 
 /// Much memory is in use: somebody has to watch what becomes of it.
@@ -77,7 +84,7 @@ pub fn search_soon() -> bool {
     is_there
 }
 
-/// Has memory faulted in. False: there is no thread to do it, and none can be started.
+/// Has memory faulted in. False: there is no thread to do it, and none can be started, or somebody is just about to.
 pub fn prefault_soon(bytes: usize) -> bool {
     if !start_once() {
         return false;
@@ -87,14 +94,25 @@ pub fn prefault_soon(bytes: usize) -> bool {
     true
 }
 
-/// The main thread ends while others go on. libc ends the process with its last thread, which must be the program's.
+/// The main thread ends, perhaps while others go on. libc ends the process with its last thread, which runs the program's
+/// exit handlers and must be the program's: so the main thread ends after the library's.
 pub fn retire() {
     if broken::is(Broken::Retire) {
         return;
     }
     config::set(Key::Background, 0);
-    if is_running() {
-        wake();
+    // AcqRel: whoever is just starting the thread finds this, or is found.
+    let thread = THREAD.swap(RETIRED, AcqRel);
+    if thread != NO_THREAD && thread != RETIRED {
+        end(thread);
+    }
+}
+
+/// Waits for the end of the thread, which has been told.
+fn end(thread: usize) {
+    wake();
+    if !broken::is(Broken::Unjoined) {
+        platform::join_thread(thread);
     }
 }
 
@@ -109,27 +127,41 @@ fn wake() {
 /// True: there is a thread.
 #[cold]
 fn start_once() -> bool {
-    let is_there = RUNNING.swap(true, AcqRel) || start();
-    if !is_there {
-        RUNNING.store(false, Release);
-    }
-    is_there
-}
-
-/// False: the system refuses, or has done so lately. Whoever asks for memory asks again, and each refusal costs a stack.
-fn start() -> bool {
-    if is_in_shared_memory() && !broken::is(Broken::SharedMemory) {
-        return false;
+    if is_running() {
+        return true;
     }
     let now_ns = platform::now_ns();
+    // Whoever asks for memory asks again, and each refusal costs a stack.
     if now_ns < NEXT_START_NS.load(Relaxed) && !broken::is(Broken::Impatient) {
         return false;
     }
-    let started = platform::start_thread(run);
-    if !started {
-        NEXT_START_NS.store(now_ns.saturating_add(RESTART_NS), Relaxed);
+    // Acquire: pairs with the Release below, so that a thread that was started meanwhile is seen.
+    if STARTING.swap(true, Acquire) {
+        return false;
     }
-    started
+    let is_there = RUNNING.load(Relaxed) || start(now_ns);
+    if is_there {
+        RUNNING.store(true, Release);
+    }
+    // No store, for which loom knows no place among swaps.
+    STARTING.swap(false, Release);
+    is_there
+}
+
+/// False: the system refuses.
+fn start(now_ns: u64) -> bool {
+    if is_in_shared_memory() && !broken::is(Broken::SharedMemory) {
+        return false;
+    }
+    let Some(thread) = platform::start_thread(run) else {
+        NEXT_START_NS.store(now_ns.saturating_add(RESTART_NS), Relaxed);
+        return false;
+    };
+    // AcqRel: as in `retire`.
+    if THREAD.compare_exchange(NO_THREAD, thread, AcqRel, Acquire).is_err() {
+        end(thread);
+    }
+    true
 }
 
 /// The library was loaded into this process.
@@ -147,28 +179,25 @@ fn is_in_shared_memory() -> bool {
 pub fn forget_in_child() {
     note_process();
     RUNNING.store(false, Relaxed);
+    STARTING.store(false, Relaxed);
+    THREAD.store(NO_THREAD, Relaxed);
     ASLEEP.store(false, Relaxed);
     NEXT_START_NS.store(0, Relaxed);
     PURGE_TO.store(NOTHING, Relaxed);
     PREFAULT.store(0, Relaxed);
-    prefault::forget_in_child();
 }
 
 extern "C" fn run(_: *mut c_void) -> *mut c_void {
-    {
-        // Nothing that this thread asks for goes to the arena.
-        let _busy = Busy::enter();
-        platform::name_thread(c"zkalloc");
-        if config::get(Key::Verbose) == 0 && !broken::is(Broken::Descriptors) {
-            // What it reads must not take a number that the program expects to get.
-            platform::leave_descriptors();
-        }
-        if let Some(arena) = global::get() {
-            serve(arena, || true);
-        }
+    // Nothing that this thread asks for goes to the arena.
+    let _busy = Busy::enter();
+    platform::name_thread(c"zkalloc");
+    if config::get(Key::Verbose) == 0 && !broken::is(Broken::Descriptors) {
+        // What it reads must not take a number that the program expects to get.
+        platform::leave_descriptors();
     }
-    // If it is the last thread now, libc runs the program's exit handlers in it.
-    platform::unblock_signals();
+    if let Some(arena) = global::get() {
+        serve(arena, || true);
+    }
     ptr::null_mut()
 }
 

@@ -90,6 +90,8 @@ protections! {
     Retire = "retire";
     /// I6: the background thread is started by whatever `pthread_create` the process has.
     ThreadHook = "thread-hook";
+    /// I6: the main thread does not wait for the end of the background thread, which may then be the process's last one.
+    Unjoined = "unjoined";
     /// I6: the background thread opens files among the program's.
     Descriptors = "descriptors";
     /// I6: a program whose own allocator goes past the library gets an arena for what it does not define.
@@ -104,6 +106,8 @@ protections! {
     Impatient = "impatient";
     /// I6: a phase that another library's constructor begins makes the arena, whatever the environment says.
     Early = "early";
+    /// I8: while somebody tries to start the background thread, others count on it.
+    HalfStarted = "half-started";
     /// I6: the background thread takes the program's signals.
     SignalMask = "signal-mask";
     /// I7: a thread's cursor is not given back when it ends.

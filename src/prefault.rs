@@ -6,11 +6,9 @@ use crate::arena::prefault::Prefault;
 use crate::arena::{global, Arena};
 use crate::init;
 use crate::platform;
-use crate::sync::{AtomicU32, Ordering};
 use crate::tls::Busy;
 use core::ffi::c_void;
 use core::ptr;
-use Ordering::{Acquire, Relaxed, Release};
 
 /// A helper for each so many bytes, but no more threads than processors, nor than this in all: memory bandwidth is
 /// used up by then.
@@ -18,8 +16,6 @@ const BYTES_PER_THREAD: usize = 256 << 20;
 const MOST_THREADS: usize = 8;
 
 static JOB: Prefault = Prefault::new();
-/// Helpers that have not ended.
-static HELPERS: AtomicU32 = AtomicU32::new(0);
 
 /// Faults memory in. Only the background thread does this, so that there is one job at a time.
 pub fn run(arena: &Arena, bytes: usize) {
@@ -27,22 +23,15 @@ pub fn run(arena: &Arena, bytes: usize) {
         return;
     }
     let threads = (bytes / BYTES_PER_THREAD).min(init::processors()).min(MOST_THREADS);
-    for _ in 1..threads {
-        HELPERS.fetch_add(1, Relaxed);
-        if !platform::start_thread(help) {
-            HELPERS.fetch_sub(1, Relaxed);
+    let mut helpers = [None; MOST_THREADS];
+    for helper in helpers.iter_mut().take(threads).skip(1) {
+        *helper = platform::start_thread(help);
+        if helper.is_none() {
             break;
         }
     }
     arena.take_part(&JOB, true);
-    loop {
-        // Acquire: pairs with the Release in `help`.
-        let helpers = HELPERS.load(Acquire);
-        if helpers == 0 {
-            break;
-        }
-        platform::futex_wait(&HELPERS, helpers);
-    }
+    helpers.into_iter().flatten().for_each(platform::join_thread);
     arena.end_prefault(&JOB);
 }
 
@@ -53,12 +42,5 @@ extern "C" fn help(_: *mut c_void) -> *mut c_void {
     if let Some(arena) = global::get() {
         arena.take_part(&JOB, false);
     }
-    HELPERS.fetch_sub(1, Release);
-    platform::futex_wake(&HELPERS, 1);
     ptr::null_mut()
-}
-
-/// In a forked child, which has no such threads.
-pub fn forget_in_child() {
-    HELPERS.store(0, Relaxed);
 }

@@ -1,6 +1,8 @@
 /* The background thread beside a program that does not expect one.
  *
  * Usage: background main-exit    the main thread ends, then the last other one: so does the process
+ *        background main-last    the main thread ends while memory is given back: it runs the exit handlers, and what is
+ *                                buffered is written (shim_slow.c); with ZK_ALLOC_DECAY_MS=100
  *        background plugin       a child's threads end, which have thread-local storage of the plugin that ZK_TEST_PLUGIN
  *                                names: libc frees that under the lock that starting a thread takes
  *        background hook         pthread_create is a tool's, which asks for memory under a lock (shim_thread_hook.c)
@@ -31,6 +33,35 @@ static void main_exit(void) {
     usleep(100000);
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, end_last, NULL) == 0 && pthread_detach(thread) == 0);
+    pthread_exit(NULL);
+}
+
+static volatile char *slow_armed;
+static volatile int *slow_inside;
+
+static void find_slow(void) {
+    slow_armed = (volatile char *)dlsym(RTLD_DEFAULT, "shim_slow_armed");
+    slow_inside = (volatile int *)dlsym(RTLD_DEFAULT, "shim_slow_inside");
+    CHECK(slow_armed && slow_inside);
+}
+
+/* Until some thread is inside of the call. */
+static void wait_inside(char call) {
+    *slow_armed = call;
+    for (uint64_t end = now_ms() + WAIT_MS; !*slow_inside && now_ms() < end;) {
+        usleep(1000);
+    }
+    CHECK(*slow_inside);
+}
+
+static void in_main_thread(void) { CHECK(gettid() == getpid()); }
+
+static void main_last(void) {
+    find_slow();
+    CHECK(atexit(in_main_thread) == 0);
+    printf("buffered until the end\n");
+    use_much();
+    wait_inside('a');
     pthread_exit(NULL);
 }
 
@@ -92,18 +123,12 @@ static void in_shared_memory(void) {
 
 /* Files are looked into while much is free, a few times a second. */
 static void descriptors(void) {
-    volatile char *armed = dlsym(RTLD_DEFAULT, "shim_slow_armed");
-    volatile int *inside = dlsym(RTLD_DEFAULT, "shim_slow_inside");
-    CHECK(armed && inside);
+    find_slow();
     int file = open("/dev/null", O_RDONLY);
     CHECK(file >= 0);
     close(file);
     use_much();
-    *armed = 'o';
-    for (uint64_t end = now_ms() + WAIT_MS; !*inside && now_ms() < end;) {
-        usleep(1000);
-    }
-    CHECK(*inside);
+    wait_inside('o');
     int again = open("/dev/null", O_RDONLY);
     CHECK(again == file);
 }
@@ -113,6 +138,8 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "main-exit") == 0) {
         main_exit();
+    } else if (strcmp(name, "main-last") == 0) {
+        main_last();
     } else if (strcmp(name, "plugin") == 0) {
         plugin();
     } else if (strcmp(name, "hook") == 0) {

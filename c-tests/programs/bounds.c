@@ -1,6 +1,6 @@
 /* Resident memory stays within its bound where the pages that nobody uses lie beside, behind or in front of live blocks.
  *
- * Usage: bounds classes | capped | shrunk | aligned | moved | grown | few | turns | tails */
+ * Usage: bounds classes | starting | capped | shrunk | aligned | moved | grown | few | turns | tails */
 #include "check.h"
 #include <pthread.h>
 
@@ -44,6 +44,28 @@ static void classes(void) {
         most_live = most > most_live ? most : most_live;
         CHECK(stays_within(2 * most_live + 64 * MIB));
     }
+}
+
+static volatile int is_over;
+
+/* The library tries to start its thread for whoever asks for memory. */
+static void *ask(void *unused) {
+    while (!is_over) {
+        free(malloc(9000));
+        usleep(1000);
+    }
+    return unused;
+}
+
+/* The same where next to all the time somebody tries to start the library's thread, in vain (shim_threads.c). */
+static void starting(void) {
+    pthread_t thread;
+    const unsigned long *refused = (const unsigned long *)dlsym(RTLD_DEFAULT, "refused_threads");
+    CHECK(refused && pthread_create(&thread, NULL, ask, NULL) == 0);
+    classes();
+    CHECK(*refused > 0);
+    is_over = 1;
+    CHECK(pthread_join(thread, NULL) == 0);
 }
 
 /* The same where the user allows next to no free memory. */
@@ -242,6 +264,8 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "classes") == 0) {
         classes();
+    } else if (strcmp(name, "starting") == 0) {
+        starting();
     } else if (strcmp(name, "capped") == 0) {
         capped();
     } else if (strcmp(name, "shrunk") == 0) {

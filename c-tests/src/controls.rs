@@ -72,6 +72,15 @@ pub const CONTROLS: &[Control] = &[
     },
     Control { args: &["main-exit"], ..Control::new("I6", "retire", "background.c") },
     Control {
+        args: &["main-last"],
+        // A thread that may say something keeps the descriptors that a failed check is reported to.
+        env: &[("ZK_ALLOC_DECAY_MS", "100"), ("ZK_ALLOC_VERBOSE", "1")],
+        front: Some("shim_slow.c"),
+        with: Prints("buffered until the end\n"),
+        without: CheckFails("gettid() == getpid()"),
+        ..Control::new("I6", "unjoined", "background.c")
+    },
+    Control {
         args: &["plugin"],
         plugin: Some("plugin_tls.c"),
         // The child waits for itself; SIGALRM is blocked by then.
@@ -339,6 +348,13 @@ pub const CONTROLS: &[Control] = &[
         env: NO_DECAY,
         without: CheckFails("read_stats().resident_bytes <= 432 * MIB"),
         ..Control::new("I8", "make-way", "bounds.c")
+    Control {
+        args: &["starting"],
+        env: &[("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_TEST_SLOW", "1")],
+        front: Some("shim_threads.c"),
+        without: CheckFails("stays_within(2 * most_live + 64 * MIB)"),
+        ..Control::new("I8", "half-started", "bounds.c")
+    },
     },
     Control {
         args: &["few"],

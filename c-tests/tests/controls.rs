@@ -70,6 +70,7 @@ controls! {
     i6_free_starts = "free-starts";
     i6_thread_hook = "thread-hook";
     i5_shared_memory = "shared-memory";
+    i6_unjoined = "unjoined";
     i6_descriptors = "descriptors";
     i6_past_us = "past-us";
     i6_early = "early";
@@ -79,6 +80,7 @@ controls! {
     i6_signal_mask = "signal-mask";
     i7_thread_exit = "thread-exit";
     i7_commit = "commit";
+    i8_half_started = "half-started";
     i7_tables = "tables";
     i7_on_demand = "on-demand";
     i7_halving = "halving";

@@ -37,8 +37,9 @@ pub fn clear_symbol_error() {
     unsafe { libc::dlerror() };
 }
 
-/// libc's own `pthread_create`, if [`find_thread_start`] has found it.
+/// libc's own `pthread_create` and `pthread_join`, if [`find_thread_start`] has found them.
 static LIBC_CREATE: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
+static LIBC_JOIN: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Like `pthread_create`.
 pub(super) type ThreadStart = unsafe extern "C" fn(
@@ -48,11 +49,14 @@ pub(super) type ThreadStart = unsafe extern "C" fn(
     *mut c_void,
 ) -> libc::c_int;
 
+/// Like `pthread_join`.
+pub(super) type ThreadJoin = unsafe extern "C" fn(libc::pthread_t, *mut *mut c_void) -> libc::c_int;
+
 /// glibc's own account of the least stack, if [`find_thread_start`] has found it.
 static LEAST_STACK: AtomicPtr<c_void> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Looks for libc's own `pthread_create`: one that a tool has put in front of it may take a lock under which that tool
-/// asks for memory.
+/// Looks for libc's own `pthread_create` and `pthread_join`: those that a tool has put in front of them may take a lock
+/// under which that tool asks for memory.
 pub fn find_thread_start() {
     LEAST_STACK.store(first_symbol(c"__pthread_get_minstack"), Relaxed);
     clear_symbol_error();
@@ -61,7 +65,9 @@ pub fn find_thread_start() {
         let libc = unsafe { libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
         if !libc.is_null() {
             // SAFETY: a handle that was just opened, and a C string.
-            LIBC_CREATE.store(unsafe { libc::dlsym(libc, c"pthread_create".as_ptr()) }, Relaxed);
+            let find = |name: &CStr| unsafe { libc::dlsym(libc, name.as_ptr()) };
+            LIBC_CREATE.store(find(c"pthread_create"), Relaxed);
+            LIBC_JOIN.store(find(c"pthread_join"), Relaxed);
         }
         clear_symbol_error();
     }
@@ -75,6 +81,17 @@ pub(super) fn thread_start() -> ThreadStart {
     } else {
         // SAFETY: the symbol of this name, of this C type.
         unsafe { core::mem::transmute::<*mut c_void, ThreadStart>(found) }
+    }
+}
+
+/// What waits for the end of one.
+pub(super) fn thread_join() -> ThreadJoin {
+    let found = LIBC_JOIN.load(Relaxed);
+    if found.is_null() {
+        libc::pthread_join
+    } else {
+        // SAFETY: the symbol of this name, of this C type.
+        unsafe { core::mem::transmute::<*mut c_void, ThreadJoin>(found) }
     }
 }
 

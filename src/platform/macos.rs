@@ -243,6 +243,10 @@ pub(super) fn thread_start() -> unsafe extern "C" fn(
 pub fn leave_descriptors() {}
 
 pub const LEARNS_FROM_LARGE_BLOCKS: bool = false;
+pub(super) fn thread_join() -> unsafe extern "C" fn(libc::pthread_t, *mut *mut c_void) -> c_int {
+    libc::pthread_join
+}
+
 
 /// Its own allocator is not made to keep anything.
 pub fn trim_next_heap() -> bool {

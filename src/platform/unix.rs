@@ -110,8 +110,10 @@ fn take_back(signal: c_int, before: &libc::sigset_t) {
     // SAFETY: `set` is initialised.
     unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
     let mut taken = 0;
-    // SAFETY: both are live. It does not wait: the signal is there, and blocked.
-    unsafe { libc::sigwait(set.as_ptr(), ptr::from_mut(&mut taken)) };
+    without_cancellation(|| {
+        // SAFETY: both are live. It does not wait: the signal is there, and blocked.
+        unsafe { libc::sigwait(set.as_ptr(), ptr::from_mut(&mut taken)) };
+    });
 }
 
 /// Writes all of `bytes` to `fd`. The error is the `errno`; what cannot be written is dropped.
@@ -310,15 +312,6 @@ pub fn at_thread_exit(key: u32, value: usize) -> bool {
     unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, ptr::without_provenance(value)) == 0 }
 }
 
-/// In a thread of [`start_thread`] that is about to end.
-pub fn unblock_signals() {
-    let mut none = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: initialises `none`.
-    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-    // SAFETY: `none` is initialised.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
-}
-
 /// What the system wants of a stack, in any case.
 pub(super) fn stack_min_bytes() -> usize {
     // SAFETY: takes no pointers.
@@ -326,12 +319,21 @@ pub(super) fn stack_min_bytes() -> usize {
     usize::try_from(least).unwrap_or(0)
 }
 
-/// Starts a detached thread with every signal blocked and a small stack. May allocate. False: the system refused.
-pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+/// Starts a thread with every signal blocked and a small stack, for [`join_thread`]. May allocate. `None`: the system
+/// refused.
+pub fn start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> Option<usize> {
     with_errno_kept(|| try_start_thread(entry))
 }
 
-fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+/// Waits until a thread of [`start_thread`] has ended, and libc counts it no longer.
+pub fn join_thread(thread: usize) {
+    without_cancellation(|| {
+        // SAFETY: `start_thread` gave it, and nobody else waits for it.
+        unsafe { super::thread_join()(thread as libc::pthread_t, ptr::null_mut()) };
+    });
+}
+
+fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> Option<usize> {
     let mut all = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut old = core::mem::MaybeUninit::<libc::sigset_t>::uninit();
     let mut attributes = core::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
@@ -340,10 +342,8 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
     // SAFETY: initialises `attributes`.
     if unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } != 0 {
-        return false;
+        return None;
     }
-    // SAFETY: `attributes` is initialised.
-    unsafe { libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED) };
     // Beside what the system needs: the thread's frames are small.
     let stack_bytes = (super::least_stack_bytes(attributes.as_ptr()) + (64 << 10)).next_multiple_of(page_bytes());
     // SAFETY: `attributes` is initialised.
@@ -357,5 +357,6 @@ fn try_start_thread(entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), ptr::null_mut()) };
     // SAFETY: `attributes` is initialised and not used again.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-    error == 0
+    // SAFETY: filled in where there was no error.
+    (error == 0).then(|| unsafe { thread.assume_init() } as usize)
 }

@@ -13,19 +13,38 @@ fn wishes() {
     Model::new("background thread: start, wishes and wake-ups", || {
         let arena = install();
         serve_until_done(arena);
-        let other = spawn(|| assert!(background::prefault_soon(UNIT_BLOCK)));
+        let other = spawn(|| {
+            // Whoever asks for it while another starts the thread has to do it himself.
+            if !background::prefault_soon(UNIT_BLOCK) {
+                arena.prefault(UNIT_BLOCK);
+            }
+        });
         background::ensure();
-        assert!(background::purge_soon(0));
+        let is_wished = background::purge_soon(0);
         join([other]);
+        assert!(is_wished || background::purge_soon(0));
         assert_eq!(world::join_threads(), 1);
     })
     .bounded(2)
     .mutants(&[
         ("background.rs", "WISHES.fetch_add(1, Release);", Change::Skip),
         ("background.rs", "platform::futex_wake(&WISHES, 1);", Change::Skip),
-        ("background.rs", "RUNNING.swap(true, AcqRel)", Change::Split),
+        ("background.rs", "STARTING.swap(true, Acquire)", Change::Split),
         ("background.rs", "PREFAULT.swap(0, Relaxed)", Change::Split),
     ])
+    .check();
+}
+
+/// Whoever comes while a start is tried that fails counts on no thread.
+#[test]
+fn refused_start() {
+    Model::new("background thread: a start that the system refuses", || {
+        install();
+        let other = spawn(background::ensure);
+        assert!(!background::purge_soon(0));
+        join([other]);
+        assert!(!background::is_running());
+    })
     .check();
 }
 
