@@ -62,6 +62,8 @@ protections! {
     Alignment = "alignment";
     /// I4: a bad pointer is freed silently.
     Misuse = "misuse";
+    /// I4: a free block that a trim keeps from being handed out can be freed again meanwhile.
+    TrimKept = "trim-kept";
     /// I5: no lock is held across fork.
     ForkLocks = "fork-locks";
     /// I5: the child keeps the spans of threads that it lacks.
@@ -88,10 +90,10 @@ protections! {
     FreeStarts = "free-starts";
     /// I6: the background thread goes on when the main thread has ended: the process never ends.
     Retire = "retire";
-    /// I6: the background thread is started by whatever `pthread_create` the process has.
-    ThreadHook = "thread-hook";
     /// I6: the main thread does not wait for the end of the background thread, which may then be the process's last one.
     Unjoined = "unjoined";
+    /// I6: the background thread is started by whatever `pthread_create` the process has.
+    ThreadHook = "thread-hook";
     /// I6: the background thread opens files among the program's.
     Descriptors = "descriptors";
     /// I6: a program whose own allocator goes past the library gets an arena for what it does not define.
@@ -104,10 +106,10 @@ protections! {
     WriteSignals = "write-signals";
     /// I7: where no thread can be started, every free tries again.
     Impatient = "impatient";
-    /// I6: a phase that another library's constructor begins makes the arena, whatever the environment says.
-    Early = "early";
     /// I8: while somebody tries to start the background thread, others count on it.
     HalfStarted = "half-started";
+    /// I6: a phase that another library's constructor begins makes the arena, whatever the environment says.
+    Early = "early";
     /// I6: the background thread takes the program's signals.
     SignalMask = "signal-mask";
     /// I7: a thread's cursor is not given back when it ends.
@@ -128,6 +130,10 @@ protections! {
     RefusedMove = "refused-move";
     /// I7: addresses that somebody else took during a failed move are still the arena's.
     LostMove = "lost-move";
+    /// I4: pages that the program has locked are moved away, which unlocks where they were.
+    LockedMove = "locked-move";
+    /// I4: wiping leaves what is in swap as it is.
+    WipeSwapped = "wipe-swapped";
     /// I7: what a filter of system calls may forbid is done all the same.
     Filter = "filter";
     /// I1: a block whose growth by moving fails loses what was moved already.

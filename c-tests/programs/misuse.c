@@ -1,6 +1,7 @@
 /* Misuse that the library can prove: prints the pointer, then does the forbidden thing, and must not return from it.
  *
- * Usage: misuse <case> [free|realloc|usable]     (the call that gets the bad pointer) */
+ * Usage: misuse <case> [free|realloc|usable]     (the call that gets the bad pointer)
+ * double-in-trim needs shim_slow.c. */
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>
@@ -83,6 +84,30 @@ static void twice_after_trim(size_t size) {
     misuse(block);
 }
 
+static void *trim_there(void *unused) {
+    (void)zk_trim(0);
+    return unused;
+}
+
+/* Another thread is giving its pages back. */
+static void twice_in_trim(void) {
+    volatile char *armed = (volatile char *)dlsym(RTLD_DEFAULT, "shim_slow_armed");
+    volatile int *inside = (volatile int *)dlsym(RTLD_DEFAULT, "shim_slow_inside");
+    void *neighbour = arena_block(MEDIUM), *volatile block = arena_block(MEDIUM);
+    CHECK(armed && inside);
+    memset(block, 1, MEDIUM);
+    (void)zk_trim(0); /* what else is free */
+    free(block);
+    pthread_t thread;
+    *armed = 'a';
+    CHECK(pthread_create(&thread, NULL, trim_there, NULL) == 0);
+    while (!*inside) {
+        usleep(1000);
+    }
+    (void)neighbour;
+    misuse(block);
+}
+
 /* The block is in the remote list of its span's owner when the owner, or the other thread, frees it again. */
 static void twice_remote(int second_is_remote) {
     void *neighbour = arena_block(MEDIUM), *volatile block = arena_block(MEDIUM);
@@ -162,6 +187,7 @@ static int run(const char *name) {
     CASE("double-span-died", twice_after_span_died())
     CASE("double-medium-trimmed", twice_after_trim(MEDIUM))
     CASE("double-large-trimmed", twice_after_trim(LARGE))
+    CASE("double-in-trim", twice_in_trim())
     CASE("double-remote-local", twice_remote(0))
     CASE("double-remote-remote", twice_remote(1))
     CASE("double-after-realloc", twice_after_realloc())

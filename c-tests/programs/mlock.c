@@ -4,6 +4,7 @@
  * Usage: mlock modest   no privilege, 8 MiB may be locked: mlockall works, and so does every request after it
  *        mlock all      the right to lock everything (root), an arena in use: only what is used is locked
  *        mlock all-new  the same, and the arena is made afterwards
+ *        mlock moves    the right to lock everything, with memory that would be moved: all that was locked stays locked
  *        mlock tables   the right to lock everything, and addresses without limit: the tables for them are not locked */
 #include "check.h"
 #include <linux/capability.h>
@@ -98,6 +99,29 @@ static void all(int arena_first) {
     check_arena_use();
 }
 
+static void *grown(void *block, size_t bytes) {
+    block = realloc(block, bytes);
+    CHECK(block != NULL);
+    memset(block, 1, bytes);
+    return block;
+}
+
+/* Blocks that would take their pages along as they grow. */
+static void moves(void) {
+    engage_arena();
+    lock_all();
+    void *block = grown(NULL, 3 * MIB), *other = grown(NULL, 5 * MIB);
+    size_t locked = status_bytes("VmLck");
+    for (size_t bytes = 9; bytes <= 33; bytes += 6) {
+        block = grown(block, bytes * MIB);
+        other = grown(other, (bytes + 3) * MIB);
+    }
+    free(block);
+    free(other);
+    CHECK(status_bytes("VmLck") >= locked);
+    check_arena_use();
+}
+
 static void tables(void) {
     engage_arena();
     CHECK(read_stats().reserved_bytes >= 512 * GIB);
@@ -116,6 +140,8 @@ int main(int argc, char **argv) {
         modest();
     } else if (strcmp(name, "tables") == 0) {
         tables();
+    } else if (strcmp(name, "moves") == 0) {
+        moves();
     } else {
         CHECK(strcmp(name, "all") == 0 || strcmp(name, "all-new") == 0);
         all(strcmp(name, "all") == 0);

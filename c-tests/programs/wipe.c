@@ -1,5 +1,7 @@
 /* Looks at memory that it has freed: prints "wiped" if every byte of every block there is zero, "kept" if each still
- * holds what the program wrote, and fails if it is anything else. (A pattern of the library's is "overwritten".) */
+ * holds what the program wrote, and fails if it is anything else. (A pattern of the library's is "overwritten".)
+ *
+ * Usage: wipe [swapped]      swapped: of a large block whose pages count as swapped out when it is freed (shim_swap.c) */
 #include "check.h"
 #include <malloc.h>
 #include <pthread.h>
@@ -86,9 +88,18 @@ static void shrunk(void) {
     free(end);
 }
 
-int main(void) {
-    check_preload();
-    engage_arena();
+static void swapped(void) {
+    volatile int *is_swapped = (volatile int *)dlsym(RTLD_DEFAULT, "shim_is_swapped");
+    CHECK(is_swapped != NULL);
+    void *volatile block = filled_block(5 * MIB);
+    size_t usable = malloc_usable_size(block);
+    *is_swapped = 1;
+    free(block);
+    *is_swapped = 0;
+    look(block, usable, 5 * MIB);
+}
+
+static void all(void) {
     for (size_t size = 4096; size <= 16 * MIB; size *= 2) {
         freed(size);
         freed(size + 64);
@@ -105,6 +116,17 @@ int main(void) {
     CHECK((shrinks == 1) == (wiped > 0));
     if (!overwritten) {
         untouched();
+    }
+}
+
+int main(int argc, char **argv) {
+    check_preload();
+    engage_arena();
+    if (argc > 1) {
+        CHECK(strcmp(argv[1], "swapped") == 0);
+        swapped();
+    } else {
+        all();
     }
     dprintf(1, "%s\n", wiped ? "wiped" : kept ? "kept" : "overwritten");
     check_nothing_lives();

@@ -202,6 +202,29 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I4", "misuse", "misuse.c")
     },
     Control {
+        args: &["double-in-trim", "free"],
+        env: NO_DECAY,
+        front: Some("shim_slow.c"),
+        with: Aborts("double free"),
+        without: Exits(3, "survived free"),
+        ..Control::new("I4", "trim-kept", "misuse.c")
+    },
+    Control {
+        args: &["swapped"],
+        env: &[("ZK_ALLOC_WIPE", "1"), ("ZK_ALLOC_DECAY_MS", "-1")],
+        front: Some("shim_swap.c"),
+        with: Prints("wiped\n"),
+        without: Prints("kept\n"),
+        ..Control::new("I4", "wipe-swapped", "wipe.c")
+    },
+    Control {
+        args: &["moves"],
+        env: NO_DECAY,
+        locks_memory: true,
+        without: CheckFails("status_bytes(\"VmLck\") >= locked"),
+        ..Control::new("I4", "locked-move", "mlock.c")
+    },
+    Control {
         args: &["first"],
         front: Some("shim_slow.c"),
         without: CheckFails("!(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)"),
@@ -326,6 +349,13 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "spread", "bounds.c")
     },
     Control {
+        args: &["starting"],
+        env: &[("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_TEST_SLOW", "1")],
+        front: Some("shim_threads.c"),
+        without: CheckFails("stays_within(2 * most_live + 64 * MIB)"),
+        ..Control::new("I8", "half-started", "bounds.c")
+    },
+    Control {
         args: &["shrunk"],
         env: NO_DECAY,
         without: CheckFails("stays_within(BLOCKS * 65 * MIB / 2 * 3 + 64 * MIB)"),
@@ -348,13 +378,6 @@ pub const CONTROLS: &[Control] = &[
         env: NO_DECAY,
         without: CheckFails("read_stats().resident_bytes <= 432 * MIB"),
         ..Control::new("I8", "make-way", "bounds.c")
-    Control {
-        args: &["starting"],
-        env: &[("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_TEST_SLOW", "1")],
-        front: Some("shim_threads.c"),
-        without: CheckFails("stays_within(2 * most_live + 64 * MIB)"),
-        ..Control::new("I8", "half-started", "bounds.c")
-    },
     },
     Control {
         args: &["few"],

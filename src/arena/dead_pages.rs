@@ -111,6 +111,7 @@ impl Arena {
             while index < blocks && (table.claim(index) || broken::is(Broken::TrimLive)) {
                 is_resident |= !table.is_purged(index);
                 index += 1;
+                slot.keep(first, index - first);
             }
             if is_resident {
                 slot.set_holes();
@@ -125,6 +126,8 @@ impl Arena {
                     (first..index).for_each(|index| table.set_purged(index));
                 }
             }
+            // Before they can be handed out.
+            slot.keep(0, 0);
             (first..index).for_each(|index| {
                 table.clear(index);
             });

@@ -63,19 +63,39 @@ impl Arena {
         }
     }
 
-    /// Zeroes bytes that no block holds from now on. Of a large block only what is resident: the rest reads as zero, and
-    /// writing there would fault it in.
+    /// Zeroes bytes that no block holds from now on. Of a large block only what is resident is written, for writing to the
+    /// rest would fault it in: that was never touched, or lies in swap, and is given back.
     fn wipe(&self, address: usize, bytes: usize) {
         let (end, first_page) = (address + bytes, address & !(self.region.page_bytes() - 1));
+        let mut wiped = address;
         let wipe_run = |run: usize, run_bytes: usize| {
             let (start, end) = (run.max(address), (run + run_bytes).min(end));
+            self.wipe_absent(wiped, start);
             fill(start, end - start, 0);
+            wiped = end;
         };
-        let is_done = bytes > MEDIUM_MAX
+        let is_known = bytes > MEDIUM_MAX
             && !broken::is(Broken::WipeUntouched)
             && self.region.for_each_resident(first_page, end - first_page, wipe_run);
-        if !is_done {
+        if is_known {
+            self.wipe_absent(wiped, end);
+        } else {
             fill(address, bytes, 0);
+        }
+    }
+
+    /// Zeroes bytes on pages that are not resident, without making those so that hold nothing else.
+    fn wipe_absent(&self, start: usize, end: usize) {
+        if start >= end || broken::is(Broken::WipeSwapped) {
+            return;
+        }
+        let page_bytes = self.region.page_bytes();
+        let (first, last) = (start.next_multiple_of(page_bytes), end & !(page_bytes - 1));
+        if first < last && self.region.purge(first, last) > 0 {
+            fill(start, first - start, 0);
+            fill(last, end - last, 0);
+        } else {
+            fill(start, end - start, 0);
         }
     }
 

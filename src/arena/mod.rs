@@ -263,7 +263,8 @@ impl Arena {
             State::Owned | State::Full | State::Partial => {
                 let (_, table, shape) = self.span(head, usize::from(word.class()));
                 let end = shape.offset(shape.blocks as usize);
-                offset < end && table.is_live(shape.index(offset))
+                let index = shape.index(offset);
+                offset < end && table.is_live(index) && !slot.is_kept(index)
             }
             _ => false,
         }
@@ -297,7 +298,7 @@ impl Arena {
         if shape.offset(index) != offset || index >= slot.handed.load(Relaxed) as usize {
             return Err(Misuse::InvalidPointer);
         }
-        if !live || !table.is_live(index) {
+        if !live || !table.is_live(index) || slot.is_kept(index) {
             return Err(Misuse::DoubleFree);
         }
         Ok(Found::Medium { head, class, index })

@@ -19,8 +19,8 @@ pub struct Mover {
 
 /// A move may leave a mapping behind at each of its four ends, and Linux allows a process 65,530 by default.
 const MOST_MAPPINGS: usize = 20_000;
-/// Units moved between two counts of the mappings.
-const MOVES_PER_COUNT: u64 = 512;
+/// Units moved between two looks at the mappings: how many there are, and whether the program locks its memory.
+const MOVES_PER_LOOK: u64 = 512;
 /// With fewer carved units, each of which is one mapping at most, nothing is counted: a filter may forbid to open files.
 const FEW_UNITS: usize = MOST_MAPPINGS / 2;
 
@@ -33,14 +33,20 @@ impl Mover {
         self.bytes.load(Relaxed)
     }
 
-    fn may_move(&self, carved_units: usize) -> bool {
+    /// Of the unit at an address.
+    fn may_move(&self, address: usize, carved_units: usize) -> bool {
         if self.refused.load(Relaxed) {
             return false;
         }
         let moves = self.moves.fetch_add(1, Relaxed) + 1;
-        let must_count = moves % MOVES_PER_COUNT == 0 && carved_units > FEW_UNITS;
+        let must_count = moves % MOVES_PER_LOOK == 0 && carved_units > FEW_UNITS;
         if must_count && platform::mappings().is_none_or(|count| count > MOST_MAPPINGS) {
             self.refused.store(true, Relaxed);
+        }
+        // What pages are moved away from would be locked no longer.
+        if moves % MOVES_PER_LOOK == 1 && platform::is_locked(address) && !broken::is(Broken::LockedMove) {
+            self.refused.store(true, Relaxed);
+            return false;
         }
         true
     }
@@ -144,7 +150,7 @@ impl Arena {
 
     /// Moves the pages of one unit to another, whose own pages are gone then. Once this was refused nothing is moved any more.
     fn move_unit(&self, from: usize, to: usize) -> Move {
-        if !self.mover.may_move(self.carved_units()) {
+        if !self.mover.may_move(self.region.unit_address(from), self.carved_units()) {
             return Move::Refused;
         }
         let done = self.region.move_unit(from, to);

@@ -3,6 +3,7 @@
 
 use super::size::UNIT;
 use super::Arena;
+use crate::broken::{self, Broken};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -101,7 +102,8 @@ pub struct Slot {
     pub handed: AtomicU32,
     /// Bytes from the slot's start that may be resident and hold old data. Everything beyond reads as zero.
     pub touched: AtomicUsize,
-    /// Where a large block starts, from the slot's start.
+    /// Where a large block starts, from the slot's start; or the blocks of a span that a trim keeps: the first one, and, in
+    /// the upper half, how many ([`Slot::keep`]).
     pub offset: AtomicUsize,
     /// Usable bytes of a large block.
     pub usable: AtomicUsize,
@@ -161,6 +163,22 @@ impl Slot {
         self.node.store(node as u32, Relaxed);
         self.set_word(Word::new(State::Held, LARGE_CLASS, 0));
         self.units.store(units as u32, Release);
+    }
+
+    /// For a trim, of a span: so many blocks from `first` on are free, though their bits say that they are live.
+    pub fn keep(&self, first: usize, count: usize) {
+        if !cfg!(modelled) && !broken::is(Broken::TrimKept) {
+            self.offset.store(first | count << 32, Relaxed);
+        }
+    }
+
+    /// True: the block of a span is free, whatever its bit says. Whoever holds a block sees what was noted before the block
+    /// was handed out, or later: never that it is one of these.
+    #[inline]
+    pub fn is_kept(&self, index: usize) -> bool {
+        // No model frees what is free.
+        let kept = if cfg!(modelled) { 0 } else { self.offset.load(Relaxed) };
+        (index as u32).wrapping_sub(kept as u32) < (kept >> 32) as u32
     }
 
     pub fn node(&self) -> usize {

@@ -4,7 +4,8 @@
 //! atomic `and`, whoever does it; the thread that owns a span is the only one to set bits in it. So there is no list of
 //! remote frees to take over, nothing to overwrite, and a double free is a bit that was clear already.
 //! docs/decisions/0002-live-bits.md says what this was weighed against. Spans of large classes have no owner: bits are
-//! set by whoever holds the lock of the class's bin (docs/decisions/0013-shared-spans.md).
+//! set by whoever holds the lock of the class's bin (docs/decisions/0013-shared-spans.md). A trim sets the bits of free
+//! blocks while it purges them, and notes which those are ([`Slot::keep`]).
 //!
 //! The word of a span without owner counts its live blocks. Its transitions (`settle`) happen under the lock of its
 //! class's bin and look only at the state they find, never at how it came about: whoever comes late finds nothing to do.
@@ -198,6 +199,7 @@ impl Arena {
         slot.handed.store(0, Relaxed);
         slot.hint.store(0, Relaxed);
         slot.charged.store(0, Relaxed);
+        slot.keep(0, 0);
         // While nobody else knows the span: a trim that did would hold all that is free in it.
         let grant = self.take_block(head, class);
         slot.set_word(Word::new(State::Owned, class as u8, 0));

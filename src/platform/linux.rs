@@ -96,6 +96,15 @@ pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
     })
 }
 
+/// True: the program has locked the page at an address, as with `mlockall`. Says nothing where the kernel may not be asked.
+pub fn is_locked(address: usize) -> bool {
+    with_errno_kept(|| {
+        // SAFETY: a hint about one page, which stays as it is.
+        let refused = unsafe { libc::madvise(at(address), super::page_bytes(), libc::MADV_COLD) } != 0;
+        refused && errno() == libc::EINVAL
+    })
+}
+
 /// Mappings of this process, or `None` if that cannot be read. Reads at most a few megabytes of text.
 pub fn mappings() -> Option<usize> {
     without_cancellation(|| {

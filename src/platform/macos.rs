@@ -108,6 +108,10 @@ pub fn move_pages(_from: usize, _to: usize, _bytes: usize) -> Move {
     Move::Refused
 }
 
+pub fn is_locked(_address: usize) -> bool {
+    false
+}
+
 pub fn mappings() -> Option<usize> {
     None
 }
@@ -239,14 +243,14 @@ pub(super) fn thread_start() -> unsafe extern "C" fn(
     libc::pthread_create
 }
 
-/// Every thread shares the process's open files here.
-pub fn leave_descriptors() {}
-
-pub const LEARNS_FROM_LARGE_BLOCKS: bool = false;
 pub(super) fn thread_join() -> unsafe extern "C" fn(libc::pthread_t, *mut *mut c_void) -> c_int {
     libc::pthread_join
 }
 
+/// Every thread shares the process's open files here.
+pub fn leave_descriptors() {}
+
+pub const LEARNS_FROM_LARGE_BLOCKS: bool = false;
 
 /// Its own allocator is not made to keep anything.
 pub fn trim_next_heap() -> bool {

@@ -27,8 +27,8 @@ pub use unix::*;
 // These come before those of the same names above.
 #[cfg(modelled)]
 pub use model::{
-    advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, move_pages, name_thread, now_ns, numa_node,
-    populate, purge, relax, release, reserve, resident, set_thread_word, start_thread, thread_word,
+    advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, is_locked, move_pages, name_thread, now_ns,
+    numa_node, populate, purge, relax, release, reserve, resident, set_thread_word, start_thread, thread_word,
     unused_memory_bytes,
 };
 

@@ -147,15 +147,19 @@ pub fn unused_memory_bytes() -> usize {
 }
 
 /// What threads that the library starts do instead of `entry`, which never ends.
+pub fn is_locked(_address: usize) -> bool {
+    false
+}
+
 pub fn set_thread_body(body: impl Fn() + 'static) {
     WORLD.with_borrow_mut(|world| world.thread_body = Some(Rc::new(body)));
 }
 
-pub fn start_thread(_entry: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
-    let Some(body) = WORLD.with_borrow(|world| world.thread_body.clone()) else { return false };
+pub fn start_thread(_entry: extern "C" fn(*mut c_void) -> *mut c_void) -> Option<usize> {
+    let body = WORLD.with_borrow(|world| world.thread_body.clone())?;
     let thread = spawn(move || body());
     WORLD.with_borrow_mut(|world| world.threads.push(thread));
-    true
+    Some(1)
 }
 
 /// Waits for the threads that the library has started; how many there were.
