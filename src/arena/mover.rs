@@ -44,7 +44,7 @@ impl Mover {
             self.refused.store(true, Relaxed);
         }
         // What pages are moved away from would be locked no longer.
-        if moves % MOVES_PER_LOOK == 1 && platform::is_locked(address) && !broken::is(Broken::LockedMove) {
+        if moves % MOVES_PER_LOOK == 1 && platform::is_locked(address, UNIT) && !broken::is(Broken::LockedMove) {
             self.refused.store(true, Relaxed);
             return false;
         }

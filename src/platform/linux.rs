@@ -96,11 +96,12 @@ pub fn move_pages(from: usize, to: usize, bytes: usize) -> Move {
     })
 }
 
-/// True: the program has locked the page at an address, as with `mlockall`. Says nothing where the kernel may not be asked.
-pub fn is_locked(address: usize) -> bool {
+/// True: the program has locked the pages of a range, as with `mlockall`. False also where the kernel may not be asked. Part of
+/// a huge page would be split off by this.
+pub fn is_locked(start: usize, bytes: usize) -> bool {
     with_errno_kept(|| {
-        // SAFETY: a hint about one page, which stays as it is.
-        let refused = unsafe { libc::madvise(at(address), super::page_bytes(), libc::MADV_COLD) } != 0;
+        // SAFETY: a hint about pages that stay as they are.
+        let refused = unsafe { libc::madvise(at(start), bytes, libc::MADV_COLD) } != 0;
         refused && errno() == libc::EINVAL
     })
 }

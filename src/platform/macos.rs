@@ -108,7 +108,7 @@ pub fn move_pages(_from: usize, _to: usize, _bytes: usize) -> Move {
     Move::Refused
 }
 
-pub fn is_locked(_address: usize) -> bool {
+pub fn is_locked(_start: usize, _bytes: usize) -> bool {
     false
 }
 

@@ -27,9 +27,9 @@ pub use unix::*;
 // These come before those of the same names above.
 #[cfg(modelled)]
 pub use model::{
-    advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, is_locked, move_pages, name_thread, now_ns,
-    numa_node, populate, purge, relax, release, reserve, resident, set_thread_word, start_thread, thread_word,
-    unused_memory_bytes,
+    advise_huge, at_fork, commit, futex_wait, futex_wait_for, futex_wake, is_locked, join_thread, move_pages,
+    name_thread, now_ns, numa_node, populate, purge, relax, release, reserve, resident, set_thread_word, start_thread,
+    thread_word, unused_memory_bytes,
 };
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]

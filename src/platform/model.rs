@@ -147,7 +147,7 @@ pub fn unused_memory_bytes() -> usize {
 }
 
 /// What threads that the library starts do instead of `entry`, which never ends.
-pub fn is_locked(_address: usize) -> bool {
+pub fn is_locked(_start: usize, _bytes: usize) -> bool {
     false
 }
 
@@ -161,6 +161,9 @@ pub fn start_thread(_entry: extern "C" fn(*mut c_void) -> *mut c_void) -> Option
     WORLD.with_borrow_mut(|world| world.threads.push(thread));
     Some(1)
 }
+
+/// Nothing: the model waits for them in the end.
+pub fn join_thread(_thread: usize) {}
 
 /// Waits for the threads that the library has started; how many there were.
 pub fn join_threads() -> usize {

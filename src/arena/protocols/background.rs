@@ -6,6 +6,7 @@ use super::process::{install, serve_until_done};
 use super::{spawn, world, Change, Model};
 use crate::arena::prefault::Prefault;
 use crate::background;
+use std::cell::Cell;
 use std::rc::Rc;
 
 #[test]
@@ -13,15 +14,16 @@ fn wishes() {
     Model::new("background thread: start, wishes and wake-ups", || {
         let arena = install();
         serve_until_done(arena);
-        let other = spawn(|| {
-            // Whoever asks for it while another starts the thread has to do it himself.
-            if !background::prefault_soon(UNIT_BLOCK) {
-                arena.prefault(UNIT_BLOCK);
-            }
-        });
+        // Whoever comes while another starts the thread is told that there is none.
+        let is_told = Rc::new(Cell::new(false));
+        let other = {
+            let is_told = is_told.clone();
+            spawn(move || is_told.set(background::prefault_soon(UNIT_BLOCK)))
+        };
         background::ensure();
         let is_wished = background::purge_soon(0);
         join([other]);
+        assert!(is_told.get() || background::prefault_soon(UNIT_BLOCK));
         assert!(is_wished || background::purge_soon(0));
         assert_eq!(world::join_threads(), 1);
     })
@@ -32,19 +34,6 @@ fn wishes() {
         ("background.rs", "STARTING.swap(true, Acquire)", Change::Split),
         ("background.rs", "PREFAULT.swap(0, Relaxed)", Change::Split),
     ])
-    .check();
-}
-
-/// Whoever comes while a start is tried that fails counts on no thread.
-#[test]
-fn refused_start() {
-    Model::new("background thread: a start that the system refuses", || {
-        install();
-        let other = spawn(background::ensure);
-        assert!(!background::purge_soon(0));
-        join([other]);
-        assert!(!background::is_running());
-    })
     .check();
 }
 

@@ -299,7 +299,7 @@ fn everything() {
         ("router.rs", "GATE.store(if broken::is", Change::Skip),
         ("background.rs", "WISHES.fetch_add(1, Release);", Change::Skip),
         ("background.rs", "platform::futex_wake(&WISHES, 1);", Change::Skip),
-        ("background.rs", "RUNNING.swap(true, AcqRel)", Change::Split),
+        ("background.rs", "STARTING.swap(true, Acquire)", Change::Split),
         POP,
         BIN,
     ])
