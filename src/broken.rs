@@ -92,6 +92,8 @@ protections! {
     Retire = "retire";
     /// I6: the main thread does not wait for the end of the background thread, which may then be the process's last one.
     Unjoined = "unjoined";
+    /// I6: the end of a thread that forked goes unnoticed in the child, whose main thread it is.
+    MainInChild = "main-in-child";
     /// I6: the background thread is started by whatever `pthread_create` the process has.
     ThreadHook = "thread-hook";
     /// I6: the background thread opens files among the program's.

@@ -79,6 +79,6 @@ pub extern "C" fn in_child() {
         arena.rebuild_in_child();
     }
     stats::note_fork_in_child();
-    tls::set_main();
+    init::enter_main_thread();
     tls::clear_busy();
 }

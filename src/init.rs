@@ -64,9 +64,7 @@ pub fn start() {
         // Here, and not with the arena: by then the program may have taken every key there is.
         EXIT_KEY.store(key, Relaxed);
         if platform::is_main_thread() {
-            // Its end matters whether it ever has a cursor or not.
-            tls::set_main();
-            platform::at_thread_exit(key, 1);
+            enter_main_thread();
         }
     }
     background::note_process();
@@ -207,12 +205,27 @@ pub fn slab_bytes() -> usize {
 pub fn enter_thread(arena: &'static Arena) -> Option<u32> {
     let index = arena.enter_thread()?;
     // Never 0, which would mean that there is nothing to run.
-    if !platform::at_thread_exit(EXIT_KEY.load(Relaxed), index as usize + 1) {
+    if !at_thread_exit(index as usize + 1) {
         arena.leave_thread(index);
         return None;
     }
     tls::set_cursor(CursorState::Ready(index));
     Some(index)
+}
+
+/// The calling thread is the process's main one. Its end matters whether it ever has a cursor or not.
+pub fn enter_main_thread() {
+    tls::set_main();
+    if tls::Thread::current().cursor() == CursorState::Uninit && !broken::is(Broken::MainInChild) {
+        at_thread_exit(1);
+    }
+}
+
+/// Has [`leave_thread`] run as the calling thread ends. False: it cannot be had.
+fn at_thread_exit(value: usize) -> bool {
+    let key = EXIT_KEY.load(Relaxed);
+    // Not every libc looks whether there is such a key.
+    key != NO_KEY && platform::at_thread_exit(key, value)
 }
 
 /// Runs as a thread ends, among the destructors of its other keys: those that come later do without a cursor.

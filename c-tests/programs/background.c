@@ -3,6 +3,7 @@
  * Usage: background main-exit    the main thread ends, then the last other one: so does the process
  *        background main-last    the main thread ends while memory is given back: it runs the exit handlers, and what is
  *                                buffered is written (shim_slow.c); with ZK_ALLOC_DECAY_MS=100
+ *        background main-forked  a thread that the arena does not know forks, and ends as the last one of the child
  *        background plugin       a child's threads end, which have thread-local storage of the plugin that ZK_TEST_PLUGIN
  *                                names: libc frees that under the lock that starting a thread takes
  *        background hook         pthread_create is a tool's, which asks for memory under a lock (shim_thread_hook.c)
@@ -63,6 +64,31 @@ static void main_last(void) {
     use_much();
     wait_inside('a');
     pthread_exit(NULL);
+}
+
+static void *use_much_there(void *unused) {
+    use_much();
+    return unused;
+}
+
+/* What it asks for itself is too small for the arena. */
+static void *fork_there(void *unused) {
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, use_much_there, NULL) == 0 && pthread_join(thread, NULL) == 0);
+        pthread_exit(NULL);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    return unused;
+}
+
+static void main_forked(void) {
+    pthread_t thread;
+    engage_arena();
+    CHECK(pthread_create(&thread, NULL, fork_there, NULL) == 0 && pthread_join(thread, NULL) == 0);
 }
 
 static void (*touch)(void);
@@ -140,6 +166,8 @@ int main(int argc, char **argv) {
         main_exit();
     } else if (strcmp(name, "main-last") == 0) {
         main_last();
+    } else if (strcmp(name, "main-forked") == 0) {
+        main_forked();
     } else if (strcmp(name, "plugin") == 0) {
         plugin();
     } else if (strcmp(name, "hook") == 0) {

@@ -80,6 +80,7 @@ pub const CONTROLS: &[Control] = &[
         without: CheckFails("gettid() == getpid()"),
         ..Control::new("I6", "unjoined", "background.c")
     },
+    Control { args: &["main-forked"], ..Control::new("I6", "main-in-child", "background.c") },
     Control {
         args: &["plugin"],
         plugin: Some("plugin_tls.c"),

@@ -71,6 +71,7 @@ controls! {
     i6_late_thread = "late-thread";
     i6_retire = "retire";
     i6_unjoined = "unjoined";
+    i6_main_in_child = "main-in-child";
     i6_free_starts = "free-starts";
     i6_thread_hook = "thread-hook";
     i5_shared_memory = "shared-memory";
