@@ -223,7 +223,8 @@ pub fn enter_main_thread() {
 
 /// Has [`leave_thread`] run as the calling thread ends. False: it cannot be had.
 fn at_thread_exit(value: usize) -> bool {
-    let key = EXIT_KEY.load(Relaxed);
+    // No model has a key.
+    let key = if cfg!(modelled) { NO_KEY } else { EXIT_KEY.load(Relaxed) };
     // Not every libc looks whether there is such a key.
     key != NO_KEY && platform::at_thread_exit(key, value)
 }
