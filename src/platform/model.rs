@@ -146,11 +146,11 @@ pub fn unused_memory_bytes() -> usize {
     1 << 40
 }
 
-/// What threads that the library starts do instead of `entry`, which never ends.
 pub fn is_locked(_start: usize, _bytes: usize) -> bool {
     false
 }
 
+/// What threads that the library starts do instead of `entry`, which never ends.
 pub fn set_thread_body(body: impl Fn() + 'static) {
     WORLD.with_borrow_mut(|world| world.thread_body = Some(Rc::new(body)));
 }
