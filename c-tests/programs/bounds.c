@@ -46,24 +46,37 @@ static void classes(void) {
     }
 }
 
-static volatile int is_over;
+static volatile int may_ask, is_over;
 
 /* The library tries to start its thread for whoever asks for memory. */
 static void *ask(void *unused) {
     while (!is_over) {
-        free(malloc(9000));
         usleep(1000);
+        if (may_ask) {
+            free(malloc(9000));
+        }
     }
     return unused;
 }
 
-/* The same where next to all the time somebody tries to start the library's thread, in vain (shim_threads.c). */
+/* The same while somebody is starting the library's thread all the time, in vain (shim_threads.c). */
 static void starting(void) {
     pthread_t thread;
-    const unsigned long *refused = (const unsigned long *)dlsym(RTLD_DEFAULT, "refused_threads");
-    CHECK(refused && pthread_create(&thread, NULL, ask, NULL) == 0);
+    volatile unsigned long *tried = (volatile unsigned long *)dlsym(RTLD_DEFAULT, "refused_threads");
+    volatile int *holds = (volatile int *)dlsym(RTLD_DEFAULT, "holds_refusals");
+    CHECK(tried && holds && pthread_create(&thread, NULL, ask, NULL) == 0);
+    /* From here on the library wants its thread: it is refused one at once, and tries again after a second. */
+    free(made(160 * MIB));
+    unsigned long before = *tried;
+    CHECK(before > 0);
+    *holds = 1;
+    may_ask = 1;
+    while (*tried == before) {
+        usleep(1000);
+    }
     classes();
-    CHECK(*refused > 0);
+    CHECK(*tried == before + 1);
+    *holds = 0;
     is_over = 1;
     CHECK(pthread_join(thread, NULL) == 0);
 }

@@ -351,7 +351,7 @@ pub const CONTROLS: &[Control] = &[
     },
     Control {
         args: &["starting"],
-        env: &[("ZK_ALLOC_DECAY_MS", "-1"), ("ZK_TEST_SLOW", "1")],
+        env: NO_DECAY,
         front: Some("shim_threads.c"),
         without: CheckFails("stays_within(2 * most_live + 64 * MIB)"),
         ..Control::new("I8", "half-started", "bounds.c")
