@@ -105,7 +105,7 @@ int main(int argc, char **argv) {
         sleep_ms(1);
     }
     size_t worst = 0, worst_live = 1, most_resident = 0;
-    for (int i = 0; i < atoi(argv[1]) * 20; i++) {
+    for (uint64_t end = now_ms() + (uint64_t)atoi(argv[1]) * 1000; now_ms() < end;) {
         sleep_ms(50);
         /* A block of half of all that is live may have died just now: what is resident has the time between two looks to
          * follow. */

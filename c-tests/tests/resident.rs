@@ -26,7 +26,7 @@ fn many_threads_with_many_classes_hold_little_more_than_they_use() {
 
 #[test]
 fn random_lifetimes_stay_within_twice_what_is_live() {
-    for args in [&["5", "1536"][..], &["5", "256"], &["5", "64"], &["5", "128", "starved"]] {
+    for args in [&["10", "1536"][..], &["5", "256"], &["5", "64"], &["5", "128", "starved"]] {
         Build::new("lifetimes.c").preloaded().args(args).finish().expect_quiet_success();
     }
 }
