@@ -96,12 +96,13 @@ static void fork_and_check(void (*child)(void)) {
 
 static void fork_inside(char call, void *(*slow)(void *), void (*child)(void)) {
     volatile char *armed = dlsym(RTLD_DEFAULT, "shim_slow_armed");
-    volatile int *inside = dlsym(RTLD_DEFAULT, "shim_slow_inside");
-    CHECK(armed && inside);
+    volatile int *entered = dlsym(RTLD_DEFAULT, "shim_slow_entered");
+    CHECK(armed && entered);
+    *entered = 0;
     *armed = call;
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, slow, NULL) == 0);
-    while (!*inside) {
+    while (!*entered) {
         usleep(1000);
     }
     fork_and_check(child);
@@ -127,7 +128,8 @@ static void free_one(int signal_number) {
 static void *signal_often(void *unused) {
     (void)unused;
     volatile int *inside = dlsym(RTLD_DEFAULT, "shim_slow_inside");
-    while (!*inside) {
+    volatile int *entered = dlsym(RTLD_DEFAULT, "shim_slow_entered");
+    while (!*entered) {
         usleep(1000);
     }
     for (int i = 0; i < VICTIMS && *inside; i++) {

@@ -32,7 +32,7 @@ static void medium(void) {
     CHECK(falls_below(64 * MIB, WAIT_MS));
 }
 
-/* With ZK_ALLOC_DECAY_MS=500. Small requests now and then, as a server makes them, are no use of what is free. */
+/* With ZK_ALLOC_DECAY_MS=2000. Small requests now and then, as a server makes them, are no use of what is free. */
 static void light(void) {
     char *block = malloc(512 * MIB);
     CHECK(block != NULL);
@@ -47,7 +47,7 @@ static void light(void) {
     CHECK(resident_bytes() < 64 * MIB);
 }
 
-/* With ZK_ALLOC_DECAY_MS=500. Half a proof is live and nothing is asked for, but the program computes: the other half
+/* With ZK_ALLOC_DECAY_MS=1000. Half a proof is live and nothing is asked for, but the program computes: the other half
  * stays. Once the program sleeps, it goes. */
 static void computing(void) {
     char *live = malloc(256 * MIB), *other = malloc(256 * MIB);
@@ -55,7 +55,7 @@ static void computing(void) {
     memset(live, 1, 256 * MIB);
     memset(other, 1, 256 * MIB);
     free(other);
-    for (uint64_t end = now_ms() + 1500; now_ms() < end;) {
+    for (uint64_t end = now_ms() + 3000; now_ms() < end;) {
         CHECK(resident_bytes() > 300 * MIB);
     }
     CHECK(falls_below(300 * MIB, WAIT_MS));
@@ -119,7 +119,9 @@ static void signals(void) {
     sigfillset(&all);
     CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
     CHECK(kill(getpid(), SIGUSR1) == 0);
-    usleep(300000);
+    for (uint64_t end = now_ms() + 1000; now_ms() < end && !handled;) {
+        usleep(1000);
+    }
     CHECK(!handled_elsewhere && !handled);
     CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1) == 1);
     CHECK(pthread_sigmask(SIG_UNBLOCK, &all, NULL) == 0);
@@ -246,13 +248,17 @@ static void prefault_busy(void) {
     for (uint64_t end = now_ms() + 10 * WAIT_MS; now_ms() < end && now < wanted && now + 256 * MIB > most;) {
         now = resident_bytes();
         most = now > most ? now : most;
-        if (count < BLOCKS) {
+        /* Never faster than memory is faulted in: what is there and nobody has asked for is to look like dead pages. */
+        if (count < BLOCKS && now >= (size_t)(count + 1) * 8 * MIB) {
             blocks[count++] = malloc(2 * MIB);
         }
         usleep(1000);
     }
+    CHECK(count > 0);
     /* A search that was asked for meanwhile begins now. */
-    usleep(500 * 1000);
+    for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && !library_sleeps();) {
+        usleep(1000);
+    }
     CHECK(resident_bytes() >= wanted - 64 * MIB);
     while (count > 0) {
         free(blocks[--count]);

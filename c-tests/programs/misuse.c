@@ -92,16 +92,16 @@ static void *trim_there(void *unused) {
 /* Another thread is giving its pages back. */
 static void twice_in_trim(void) {
     volatile char *armed = (volatile char *)dlsym(RTLD_DEFAULT, "shim_slow_armed");
-    volatile int *inside = (volatile int *)dlsym(RTLD_DEFAULT, "shim_slow_inside");
+    volatile int *entered = (volatile int *)dlsym(RTLD_DEFAULT, "shim_slow_entered");
     void *neighbour = arena_block(MEDIUM), *volatile block = arena_block(MEDIUM);
-    CHECK(armed && inside);
+    CHECK(armed && entered);
     memset(block, 1, MEDIUM);
     (void)zk_trim(0); /* what else is free */
     free(block);
     pthread_t thread;
     *armed = 'a';
     CHECK(pthread_create(&thread, NULL, trim_there, NULL) == 0);
-    while (!*inside) {
+    while (!*entered) {
         usleep(1000);
     }
     (void)neighbour;

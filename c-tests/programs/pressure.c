@@ -153,7 +153,9 @@ static void limit_prefault(void) {
     for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && resident_bytes() < 100 * MIB;) {
         usleep(1000);
     }
-    usleep(300000);
+    for (uint64_t end = now_ms() + 1000; now_ms() < end && resident_bytes() <= 156 * MIB;) {
+        usleep(1000);
+    }
     CHECK(resident_bytes() >= 100 * MIB && resident_bytes() <= 156 * MIB);
 }
 

@@ -14,14 +14,16 @@
 enum { SLOW_MICROSECONDS = 500000 };
 
 extern volatile char shim_slow_armed;
-extern volatile int shim_slow_inside;
+extern volatile int shim_slow_inside, shim_slow_entered;
 volatile char shim_slow_armed;
-volatile int shim_slow_inside;
+/* The call is going on; it was entered, for whoever may look too late to see that. */
+volatile int shim_slow_inside, shim_slow_entered;
 
 static void delay(char call) {
     char expected = call;
     if (__atomic_compare_exchange_n(&shim_slow_armed, &expected, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         shim_slow_inside = 1;
+        shim_slow_entered = 1;
         usleep(SLOW_MICROSECONDS);
         shim_slow_inside = 0;
     }

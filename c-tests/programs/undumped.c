@@ -33,7 +33,7 @@ static void computing(void) {
     memset(live, 1, 128 * MIB);
     memset(other, 1, 128 * MIB);
     free(other);
-    for (uint64_t end = now_ms() + 2500; now_ms() < end;) {
+    for (uint64_t end = now_ms() + 4500; now_ms() < end;) {
         CHECK(is_dumped(other));
     }
     for (uint64_t end = now_ms() + WAIT_MS; now_ms() < end && is_dumped(other);) {

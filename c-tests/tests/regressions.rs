@@ -88,8 +88,8 @@ fn freed_medium_blocks_go_back_when_idle() {
 
 #[test]
 fn a_program_that_computes_in_the_middle_of_a_proof_is_not_idle() {
-    give_back("computing", "500");
-    give_back("light", "500");
+    give_back("computing", "1000");
+    give_back("light", "2000");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn an_arena_made_by_prefault_serves_medium_requests() {
 #[test]
 fn prefaulted_memory_is_counted_and_goes_back() {
     give_back("prefault", "-1");
-    give_back("prefault-idle", "200");
+    give_back("prefault-idle", "2000");
 }
 
 #[test]
