@@ -29,11 +29,17 @@ static inline void *pvalloc(size_t size) {
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 
+/* What a program clears away before it ends for a failed check. */
+#ifndef BEFORE_FAILING
+#define BEFORE_FAILING() ((void)0)
+#endif
+
 /* Any thread, any child process: no lock is taken and nothing of the parent's stdio is flushed twice. */
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
             dprintf(2, "%s:%d: check failed: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);                  \
+            BEFORE_FAILING();                                                                                          \
             _exit(1);                                                                                                  \
         }                                                                                                              \
     } while (0)
