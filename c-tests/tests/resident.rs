@@ -25,13 +25,6 @@ fn many_threads_with_many_classes_hold_little_more_than_they_use() {
 }
 
 #[test]
-fn random_lifetimes_stay_within_twice_what_is_live() {
-    for args in [&["10", "1536"][..], &["5", "256"], &["5", "64"], &["5", "128", "starved"]] {
-        Build::new("lifetimes.c").preloaded().args(args).finish().expect_quiet_success();
-    }
-}
-
-#[test]
 fn pages_beside_live_blocks_go_back() {
     let bounds = |case: &str| Build::new("bounds.c").preloaded().arg(case).env("ZK_ALLOC_DECAY_MS", "-1");
     for case in ["classes", "shrunk", "aligned", "moved", "grown", "few", "turns", "tails"] {
