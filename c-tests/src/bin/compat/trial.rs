@@ -139,12 +139,11 @@ pub fn row(program: &'static Program, place: &Place, keep: bool) -> Row {
     row.version = trial.version();
     let mut plain = None;
     for (setting, result) in SETTINGS.into_iter().zip(&mut row.results) {
-        eprint!("{:<12} {:<12}", program.name, setting.name());
         let begin = Instant::now();
         let outcome = trial.run(setting);
         let fault = trial.fault(setting, &outcome, plain.as_ref());
         *result = fault.as_ref().map_or("ok", |(word, _)| word);
-        eprintln!("{:<12} {:>4} s", result, begin.elapsed().as_secs());
+        eprintln!("{:<12} {:<12}{:<12} {:>4} s", program.name, setting.name(), result, begin.elapsed().as_secs());
         if let Some((_, detail)) = fault {
             row.details.push(format!("{}: {detail}", setting.name()));
         }
