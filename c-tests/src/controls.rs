@@ -625,6 +625,11 @@ pub const CONTROLS: &[Control] = &[
         ..Control::new("I8", "surplus", "resident.c")
     },
     Control {
+        args: &["10", "1536"],
+        without: CheckFails("worst <= 2 * worst_live + 64 * MIB"),
+        ..Control::new("I8", "surplus", "lifetimes.c")
+    },
+    Control {
         args: &["7", "64", "shifting"],
         without: CheckFails("most_resident <= 2 * most_bytes + 96 * MIB"),
         ..Control::new("I8", "late-search", "lifetimes.c")
